@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 from fastsio.aio import concurrency
 from fastsio.aio.runner import new_deadlines
-from fastsio.aio.stored_sessions import StoredSessions, check_manager
+from fastsio.aio.stored_sessions import StoredSessions
 from fastsio.aio.turns import Turns
 from fastsio.base.lost_sessions import Due
+from fastsio.base.recovery import check_manager
 from fastsio.base.recovery_state import RecoveryState
 from fastsio.engine.packet import frames_of
 from fastsio.protocol.lifecycle import Reasons

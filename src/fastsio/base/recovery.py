@@ -107,6 +107,27 @@ def check_store(store: Any, *, asynchronous: bool) -> None:
             raise SetupError(f"store: {kind}.{name}() is a coroutine function; a server for threads needs plain ones")
 
 
+def check_manager(manager: Any, *, is_shared: bool) -> None:
+    """
+    Make sure that a store can be used beside a client manager.
+
+    Args:
+        manager: The manager.
+        is_shared: Whether the manager itself keeps the sessions of clients for all nodes.
+
+    Raises:
+        SetupError: The store cannot be used.
+    """
+    kind = type(manager).__name__
+    if is_shared:
+        raise SetupError(f"{kind} keeps the sessions of clients itself; leave out the store of recovery")
+    if manager.has_other_nodes:
+        raise SetupError(
+            f"the store of recovery is for one process, and {kind} connects several, which do not all get the same "
+            "events; clients of several processes come back with a manager for Redis Streams"
+        )
+
+
 def recovery_options(value: Any, *, always_connect: bool) -> ConnectionStateRecovery | None:
     """
     Return the options of connection state recovery that a server was given, or None if it is off.

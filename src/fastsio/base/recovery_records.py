@@ -19,9 +19,16 @@ if TYPE_CHECKING:
 
     from fastsio.state.recovery import SavedSession
 
+#: What the keys of logs in a store begin with.
+LOG: Final = "log:"
 _package: Final[Any] = optional("msgpack")
 #: MessagePack can encode integers from minus half of this number up to this number, without it.
 _MAX_INTEGER: Final = 2**64
+
+
+def session_key(namespace: str, pid: str) -> str:
+    """Return the key of a session in a store."""
+    return f"session:{pid}:{namespace}"
 
 
 def write_saved_session(session: SavedSession, log: str) -> bytes:

@@ -36,6 +36,8 @@ Position: TypeAlias = "tuple[int, int]"
 #: The position before any entry.
 START: Final[Position] = (0, 0)
 _POSITION: Final = re.compile(r"([0-9]{1,16})-([0-9]{1,18})", re.ASCII)
+#: A number that is greater than those of all entries of a millisecond.
+MAX_NUMBER: Final = 10**18 - 1
 #: The field with the number of an entry. If a connection breaks, an entry may be written twice; both then have the same
 #: number. Nodes of JavaScript ignore the field.
 COPY: Final = "id"
@@ -52,6 +54,41 @@ def read_position(text: str) -> Position | None:
     """Return the position for the id of an entry; None if the text is not such an id."""
     match = _POSITION.fullmatch(text)
     return None if match is None else (int(match[1]), int(match[2]))
+
+
+def before(position: Position) -> Position:
+    """Return the last position before another one."""
+    milliseconds, number = position
+    return (milliseconds, number - 1) if number else (milliseconds - 1, MAX_NUMBER)
+
+
+def entries_of(stream: str, found: Sequence[Any]) -> list[StreamEntry]:
+    """Return the entries of an answer of Redis. An entry that was deleted has no fields."""
+    return [StreamEntry(stream, position_of(at), dict(fields or {})) for at, fields in found]
+
+
+def position_of(text: Any) -> Position:
+    """Return the position of an id in an answer of Redis."""
+    position = read_position(text.decode() if isinstance(text, bytes) else text)
+    if position is None:
+        raise ValueError(f"{text!r} is not the id of an entry")
+    return position
+
+
+@dataclass(frozen=True, slots=True)
+class StreamEntry:
+    """
+    An entry of a stream.
+
+    Args:
+        stream: The name of the stream.
+        position: The position of the entry.
+        fields: The names and values of its fields.
+    """
+
+    stream: str
+    position: Position
+    fields: dict[bytes, bytes]
 
 
 class EntryType(IntEnum):

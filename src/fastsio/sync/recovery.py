@@ -15,12 +15,13 @@ from time import monotonic, time_ns
 from typing import TYPE_CHECKING, Any, Final
 
 from fastsio.base.lost_sessions import Due
+from fastsio.base.recovery import check_manager
 from fastsio.base.recovery_state import RecoveryState
 from fastsio.engine.packet import frames_of
 from fastsio.protocol.lifecycle import Reasons
 from fastsio.sync import concurrency
 from fastsio.sync.runner import new_deadlines
-from fastsio.sync.stored_sessions import StoredSessions, check_manager
+from fastsio.sync.stored_sessions import StoredSessions
 from fastsio.sync.turns import Turns
 
 if TYPE_CHECKING:

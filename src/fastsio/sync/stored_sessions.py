@@ -12,10 +12,9 @@ from typing import TYPE_CHECKING, Any, Final
 from uuid import uuid4
 
 from fastsio.base.recovery import check_store
-from fastsio.base.recovery_records import read_log, read_saved_session, write_log, write_saved_session
+from fastsio.base.recovery_records import LOG, read_log, read_saved_session, session_key, write_log, write_saved_session
 from fastsio.cluster.payloads import require_msgpack
 from fastsio.engine.packet import MessagePacket
-from fastsio.exceptions import SetupError
 from fastsio.state.recovery import Found, position_after
 from fastsio.sync import concurrency
 
@@ -23,9 +22,6 @@ if TYPE_CHECKING:
     from fastsio.base.recovery import ConnectionStateRecovery
     from fastsio.state.recovery import PacketLog, SavedSession
 
-#: The prefixes of the keys of sessions and logs.
-SESSION: Final = "session:"
-LOG: Final = "log:"
 #: The server makes no longer pid, so a longer one is not looked up.
 MAX_PID_CHARS: Final = 256
 #: Seconds between two attempts to load the log of a server that is still shutting down.
@@ -65,7 +61,7 @@ class StoredSessions:
         try:
             # A client that was lost again before it was let in: its session belongs to an earlier log.
             value = write_saved_session(session, session.log or self._log)
-            self._ask("keep", _session_key(session.namespace, session.pid), value, seconds)
+            self._ask("keep", session_key(session.namespace, session.pid), value, seconds)
         except Exception as error:  # noqa: BLE001 - a store may raise anything, and it is logged
             why = error
         else:
@@ -101,7 +97,7 @@ class StoredSessions:
         if len(pid) > MAX_PID_CHARS:
             return None
         try:
-            raw = self._ask("take", _session_key(namespace, pid))
+            raw = self._ask("take", session_key(namespace, pid))
             record = None if raw is None else read_saved_session(bytes(raw), pid, namespace)
             log = None if record is None or record.node is None else self._log_of(record.node)
         except Exception:
@@ -141,28 +137,3 @@ class StoredSessions:
 
     def _ask(self, method: str, *args: Any) -> Any:
         return concurrency.resolved(getattr(self._options.store, method)(*args))
-
-
-def _session_key(namespace: str, pid: str) -> str:
-    return f"{SESSION}{pid}:{namespace}"
-
-
-def check_manager(manager: Any, *, is_shared: bool) -> None:
-    """
-    Make sure that a store can be used beside a client manager.
-
-    Args:
-        manager: The manager.
-        is_shared: Whether the manager itself keeps the sessions of clients for all nodes.
-
-    Raises:
-        SetupError: The store cannot be used.
-    """
-    kind = type(manager).__name__
-    if is_shared:
-        raise SetupError(f"{kind} keeps the sessions of clients itself; leave out the store of recovery")
-    if manager.has_other_nodes:
-        raise SetupError(
-            f"the store of recovery is for one process, and {kind} connects several, which do not all get the same "
-            "events; clients of several processes come back with a manager for Redis Streams"
-        )

@@ -19,6 +19,7 @@ from msgpack import packb, unpackb
 
 import fastsio
 from fastsio.aio.backends import stream_sessions
+from fastsio.cluster import session_values
 from tests.integration.clients import Closed, eventually, open_websocket
 from tests.integration.streams_lab import Lab, Peer
 from tests.support.brokers import redis_server
@@ -193,7 +194,7 @@ async def test_a_session_that_is_stored_anew_while_it_is_claimed(lab, monkeypatc
     post_all, arrived = other.manager.post_all, []
 
     async def post_all_late(commands: Any) -> Any:
-        if not arrived and commands[0][:2] == ("EVAL", stream_sessions.TAKE):
+        if not arrived and commands[0][:2] == ("EVAL", session_values.TAKE):
             arrived.append(await lab.join(one, peer))
             await eventually(lambda: (lab.record(peer) or {}).get("node") == one.manager.host_id)
         return await post_all(commands)

@@ -10,7 +10,8 @@ import redis
 import redis.asyncio
 
 import fastsio
-from fastsio.aio.backends.stream_reader import StreamReader, before
+from fastsio.aio.backends.stream_reader import StreamReader
+from fastsio.cluster.stream_entries import before
 from fastsio.exceptions import BusError, SetupError
 from tests.integration.clients import eventually
 from tests.integration.streams_lab import Lab

@@ -16,7 +16,10 @@ from fastsio.cluster.stream_entries import (
     Broadcast,
     ClientChange,
     EntryType,
+    StreamEntry,
+    before,
     copy_of,
+    entries_of,
     read_entry,
     read_position,
     read_session,
@@ -189,6 +192,21 @@ def test_entries_that_make_no_sense(args: Any) -> None:
 def test_texts_that_are_no_positions(text: str) -> None:
     """A client may send anything as its offset."""
     assert read_position(text) is None
+
+
+def test_entries_in_an_answer_of_redis() -> None:
+    """One that was deleted has no fields; what has no id is no entry."""
+    assert entries_of("socket.io", [(b"5-1", {b"nsp": b"/"}), ("5-2", None)]) == [
+        StreamEntry("socket.io", (5, 1), {b"nsp": b"/"}),
+        StreamEntry("socket.io", (5, 2), {}),
+    ]
+    with pytest.raises(ValueError, match="'x' is not the id of an entry"):
+        entries_of("socket.io", [("x", None)])
+
+
+def test_the_position_before() -> None:
+    """It is in the millisecond before, for the first one of a millisecond."""
+    assert (before((5, 1)), before((5, 0))) == ((5, 0), (4, 10**18 - 1))
 
 
 def test_positions() -> None:

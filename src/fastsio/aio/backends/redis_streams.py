@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any, Final
 from fastsio._extras import require
 from fastsio.aio import concurrency
 from fastsio.aio.backends.stream_questions import StreamQuestions
-from fastsio.aio.backends.stream_reader import BLOCK_S, StreamReader, before, read_range
+from fastsio.aio.backends.stream_reader import BLOCK_S, StreamReader, read_range
 from fastsio.aio.backends.stream_sessions import StreamSessions
 from fastsio.aio.pubsub import REMEMBERED_COPIES, AsyncPubSubManager
 from fastsio.base.emit_args import check_event_name, event_arguments, rooms_of, skipped, unwritable
@@ -52,6 +52,7 @@ from fastsio.cluster.stream_entries import (
     ClientChange,
     EntryType,
     Position,
+    before,
     copy_of,
     read_entry,
     read_position,
@@ -67,11 +68,11 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Hashable, Iterable, Sequence
     from typing import Unpack
 
-    from fastsio.aio.backends.stream_reader import StreamEntry
     from fastsio.base.history import Histories
     from fastsio.base.options import BusKeywords
     from fastsio.cluster.adapter_messages import Question
     from fastsio.cluster.messages import Message
+    from fastsio.cluster.stream_entries import StreamEntry
     from fastsio.protocol.jsoncodec import JSONCodec
     from fastsio.state import Client
     from fastsio.state.history import Since

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from fastsio.cluster.stream_entries import START, read_position, write_position
+from fastsio.cluster.stream_entries import START, before, entries_of, position_of, write_position
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 
-    from fastsio.cluster.stream_entries import Position
+    from fastsio.cluster.stream_entries import Position, StreamEntry
 
 # Only asyncio:
 #: Seconds for which the server lets a reader wait for an entry.
@@ -23,26 +22,8 @@ BLOCK_S: Final = 5.0
 BATCH: Final = 100
 #: Milliseconds after which questions and answers of other nodes are not handled any more.
 FRESH_MS: Final = 60_000
-#: A number that is greater than those of all entries of a millisecond.
-MAX_NUMBER: Final = 10**18 - 1
 #: The field of an entry without an event. A new stream begins with it, so that there is a position before its events.
 _ANCHOR: Final = ("fastsio", "1")
-
-
-@dataclass(frozen=True, slots=True)
-class StreamEntry:
-    """
-    An entry of a stream.
-
-    Args:
-        stream: The name of the stream.
-        position: The position of the entry.
-        fields: The names and values of its fields.
-    """
-
-    stream: str
-    position: Position
-    fields: dict[bytes, bytes]
 
 
 class StreamReader:
@@ -109,7 +90,7 @@ class StreamReader:
         # A list of pairs in RESP2; in RESP3 a map, with the entries in a list more.
         for name, found in answer.items() if isinstance(answer, dict) else answer:
             stream = name.decode()
-            fresh = _entries(stream, found[0] if isinstance(found[0], list) else found)
+            fresh = entries_of(stream, found[0] if isinstance(found[0], list) else found)
             entries += fresh
             if len(fresh) >= self._behind and stream == self._streams[0] and not await self._has(client, was):
                 # It is behind, and the stream was cut faster than it reads.
@@ -144,16 +125,16 @@ class StreamReader:
 
     async def _first(self, client: Any, stream: str) -> StreamEntry | None:
         found = await client.execute_command("XRANGE", stream, "-", "+", "COUNT", 1)
-        return _entries(stream, found)[0] if found else None
+        return entries_of(stream, found)[0] if found else None
 
     async def _newest(self, client: Any, stream: str) -> Position | None:
         found = await client.execute_command("XREVRANGE", stream, "+", "-", "COUNT", 1)
-        return _entries(stream, found)[0].position if found else None
+        return entries_of(stream, found)[0].position if found else None
 
     async def _anchor(self, client: Any) -> Position:
         """Add an entry without an event to the first stream; return its position."""
         limit = ("MAXLEN", "~", self._max_length)
-        return _position(await client.execute_command("XADD", self._streams[0], *limit, "*", *_ANCHOR))
+        return position_of(await client.execute_command("XADD", self._streams[0], *limit, "*", *_ANCHOR))
 
 
 async def read_range(
@@ -173,7 +154,9 @@ async def read_range(
     """
     end, at = write_position(last), after
     while at < last:
-        found = _entries(stream, await post("XRANGE", stream, write_position((at[0], at[1] + 1)), end, "COUNT", BATCH))
+        found = entries_of(
+            stream, await post("XRANGE", stream, write_position((at[0], at[1] + 1)), end, "COUNT", BATCH)
+        )
         # Only asyncio:
         for entry in found:
             yield entry
@@ -184,24 +167,6 @@ async def read_range(
             break
         at = found[-1].position
     # Streams lose their oldest entries first. Looked up at the end: they may have been lost meanwhile.
-    first = _entries(stream, await post("XRANGE", stream, "-", "+", "COUNT", 1))
+    first = entries_of(stream, await post("XRANGE", stream, "-", "+", "COUNT", 1))
     if not first or first[0].position > after:
         raise LookupError(f"entries of {stream!r} after {write_position(after)} are gone")
-
-
-def before(position: Position) -> Position:
-    """Return the last position before another one."""
-    milliseconds, number = position
-    return (milliseconds, number - 1) if number else (milliseconds - 1, MAX_NUMBER)
-
-
-def _entries(stream: str, found: Sequence[Any]) -> list[StreamEntry]:
-    """Return the entries of an answer of Redis. An entry that was deleted has no fields."""
-    return [StreamEntry(stream, _position(at), dict(fields or {})) for at, fields in found]
-
-
-def _position(text: Any) -> Position:
-    position = read_position(text.decode() if isinstance(text, bytes) else text)
-    if position is None:
-        raise ValueError(f"{text!r} is not the id of an entry")
-    return position

@@ -41,6 +41,7 @@ from fastsio.cluster.stream_entries import (
     ClientChange,
     EntryType,
     Position,
+    before,
     copy_of,
     read_entry,
     read_position,
@@ -53,7 +54,7 @@ from fastsio.routing import single_namespace
 from fastsio.state.recovery import Received
 from fastsio.sync import concurrency
 from fastsio.sync.backends.stream_questions import StreamQuestions
-from fastsio.sync.backends.stream_reader import BLOCK_S, StreamReader, before, read_range
+from fastsio.sync.backends.stream_reader import BLOCK_S, StreamReader, read_range
 from fastsio.sync.backends.stream_sessions import StreamSessions
 from fastsio.sync.pubsub import REMEMBERED_COPIES, PubSubManager
 
@@ -65,10 +66,10 @@ if TYPE_CHECKING:
     from fastsio.base.options import BusKeywords
     from fastsio.cluster.adapter_messages import Question
     from fastsio.cluster.messages import Message
+    from fastsio.cluster.stream_entries import StreamEntry
     from fastsio.protocol.jsoncodec import JSONCodec
     from fastsio.state import Client
     from fastsio.state.history import Since
-    from fastsio.sync.backends.stream_reader import StreamEntry
     from fastsio.types import AckCallback, EventName, Rooms, Sids
 
 #: The name of the field in the stream of fastsio's nodes that has the message.

@@ -10,13 +10,13 @@ step in which it makes sure that no other node has stored it meanwhile, so that 
 
 from __future__ import annotations
 
-from hashlib import sha1
 from itertools import islice
 from time import monotonic
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from fastsio.cluster.client_change_log import ClientChangeLog
 from fastsio.cluster.relay import Recent
+from fastsio.cluster.session_values import NOTHING, SessionValues, digest
 from fastsio.cluster.stream_entries import (
     START,
     Broadcast,
@@ -50,36 +50,8 @@ REFRESH_SHARE: Final = 4
 CHANGE_SHARE: Final = 4
 #: How many sessions are stored with one request to Redis.
 BATCH: Final = 200
-#: Replaces a value whose SHA-1 is among the arguments from the third one on; an empty argument stands for no value. The
-#: first argument is the new value, the second the milliseconds until it expires. Redis may run the script twice.
-REPLACE: Final = """
-local old = redis.call('GET', KEYS[1])
-local is_known = old == ARGV[1]
-local digest = old and redis.sha1hex(old) or ''
-for number = 3, #ARGV do is_known = is_known or ARGV[number] == digest end
-if not is_known then return 0 end
-if ARGV[2] == '' then redis.call('SET', KEYS[1], ARGV[1], 'KEEPTTL')
-else redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2]) end
-return 1
-"""
-#: Deletes a value whose SHA-1 is among the arguments.
-REMOVE: Final = """
-local old = redis.call('GET', KEYS[1])
-local digest = old and redis.sha1hex(old)
-for number = 1, #ARGV do if ARGV[number] == digest then redis.call('DEL', KEYS[1]) end end
-return 1
-"""
-#: Deletes a value if it is still the one that is the argument; returns how many values were deleted.
-TAKE: Final = "return redis.call('GET', KEYS[1]) == ARGV[1] and redis.call('DEL', KEYS[1]) or 0"
 #: How often a session is read that other nodes store or claim at the same time.
 MAX_READINGS: Final = 10
-#: The digest that stands for no value.
-NOTHING: Final = ""
-
-
-def digest(value: bytes) -> str:
-    """Return the SHA-1 of a value as Redis writes it. A node recognizes by it the values that it has stored itself."""
-    return sha1(value, usedforsecurity=False).hexdigest()
 
 
 class _Release:
@@ -122,6 +94,7 @@ class StreamSessions:
         self._expires_ms = self._kept_ms + 2 * int(self._refresh_s * 1000)
         #: Guards the attributes below against other threads.
         self._guard = concurrency.guard()
+        self._values = SessionValues(manager.session_key_prefix, self._guard)
         #: The clients whose sessions have changed since they were stored.
         self._changed: dict[Client, None] = {}
         self._is_writing = False
@@ -143,9 +116,6 @@ class StreamSessions:
             self._expires_ms / 1000,
         )
         self._has_warned = False
-
-    def _key(self, pid: str) -> str:
-        return self._manager.session_key_prefix + pid
 
     # Clients that are connected
 
@@ -218,7 +188,7 @@ class StreamSessions:
                 if self._recovery.state.has(client):
                     # NOTHING: a session that Redis has evicted is stored anew.
                     recovery: Any = client.recovery
-                    commands.append(self._replacement(recovery.stored, recovery.pid, value, self._expires_ms, NOTHING))
+                    commands.append(self._values.store(recovery.stored, recovery.pid, value, self._expires_ms, NOTHING))
                     clients.append(client)
         if not commands:
             return
@@ -226,7 +196,7 @@ class StreamSessions:
         for client, command, is_stored in zip(clients, commands, answers, strict=True):
             recovery = client.recovery
             if is_stored:
-                self._forget_older(recovery.stored, command)
+                self._values.forget_older(recovery.stored, command)
             if recovery.is_over:
                 # The client has left meanwhile, and the thread that deleted its session may have been faster.
                 self.forget(client, recovery)
@@ -252,7 +222,7 @@ class StreamSessions:
         Redis has an older value than *stored* says if later ones did not reach it, or if it has lost them, as after a
         failover. The result is None if Redis does not answer.
         """
-        answers = self._post([("GET", self._key(pid))])
+        answers = self._post([self._values.read(pid)])
         if answers is None:
             return None
         raw: bytes | None = answers[0]
@@ -260,38 +230,8 @@ class StreamSessions:
             return False
         if record.node != self._manager.host_id:
             return False
-        with self._guard:
-            stored.append(digest(raw))
+        self._values.recognize(stored, raw)
         return True
-
-    def _replacement(
-        self, stored: list[str], pid: str, value: bytes, expires_ms: int | str, *also: str
-    ) -> tuple[Any, ...]:
-        """
-        Return the command that stores a session unless another node has stored it since.
-
-        Threads may send two such commands for a session in either order, so the digest before the last one is kept as
-        well.
-
-        Args:
-            stored: The digests of the values that this node may have stored; the list is changed.
-            pid: The id of the session.
-            value: The encoded session.
-            expires_ms: The milliseconds until it expires; an empty string keeps the time of the old value.
-            also: Further digests that the old value may have.
-        """
-        with self._guard:
-            known, stored[:] = tuple(stored), (digest(value), *(stored[:1] or [NOTHING]))
-        if not known:
-            return "SET", self._key(pid), value, "PX", expires_ms
-        return "EVAL", REPLACE, 1, self._key(pid), value, expires_ms, *known, *also
-
-    def _forget_older(self, stored: list[str], command: tuple[Any, ...]) -> None:
-        """Drop the digests of the values that a command has replaced."""
-        value = command[2] if command[0] == "SET" else command[4]
-        with self._guard:
-            if (latest := digest(value)) in stored:
-                del stored[stored.index(latest) + 1 :]
 
     def _encoded(self, session: SavedSession, node: str | None) -> bytes | None:
         """Encode a session for Redis; return None if that is not possible, and log the first such error."""
@@ -330,7 +270,7 @@ class StreamSessions:
 
     def _replace(self, session: SavedSession, value: bytes) -> bool | None:
         """Store the encoded session of a lost client; return False if another node has it, None without an answer."""
-        answers = self._post([self._replacement(session.stored, session.pid, value, self._kept_ms)])
+        answers = self._post([self._values.store(session.stored, session.pid, value, self._kept_ms)])
         return None if answers is None else bool(answers[0])
 
     def drop(self, pid: str, stored: Sequence[str] = ()) -> None:
@@ -342,10 +282,7 @@ class StreamSessions:
             stored: The digests of the values that this node has stored; a value of another node stays. Without digests
                 any value is deleted.
         """
-        if stored:
-            self._post([("EVAL", REMOVE, 1, self._key(pid), *stored)])
-        else:
-            self._post([("DEL", self._key(pid))])
+        self._post([self._values.remove(pid, stored)])
 
     def forget(self, client: Client, recovery: ClientRecovery) -> None:
         """Delete the session of a client that has left for good."""
@@ -360,7 +297,7 @@ class StreamSessions:
         session.as_of = self._recovery.state.log.last
         value = self._encoded(session, None)
         if value is not None:
-            self._start(self._post, [self._replacement(session.stored, session.pid, value, "")])
+            self._start(self._post, [self._values.store(session.stored, session.pid, value, "")])
 
     def _start(self, function: Any, *args: Any) -> None:
         with self._guard:
@@ -429,16 +366,16 @@ class StreamSessions:
 
         The result is None if a node keeps the session, or it is not found.
         """
-        key, asked = self._key(pid), None
+        asked = None
         for _ in range(MAX_READINGS):
-            raw = self._manager.post("GET", key)
+            raw = self._manager.post(*self._values.read(pid))
             if raw is None or (record := read_session(raw, pid, namespace)) is None:
                 return None
             if record.node not in (None, self._manager.host_id, asked):
                 asked = record.node
                 if not self._have_released(pid, str(asked)):
                     return None
-            elif self._manager.post("EVAL", TAKE, 1, key, raw):
+            elif self._manager.post(*self._values.take(pid, raw)):
                 return record.session, digest(raw)
         return None
 
