@@ -222,16 +222,10 @@ class _InnerLifespan:
     ``receive`` and ``send`` for the lifespan of the other application, with a check after the startup.
 
     When the check fails, the application that has started gets the event to shut down. Its answers after that are not
-    passed on to the ASGI server.
-
-    Args:
-        check: Raises SetupError if the start is to be refused.
-        shut_down: Called before the application gets the event to shut down.
-        receive: The ASGI server's ``receive``.
-        send: The ASGI server's ``send``.
+    passed on to the ASGI server. Before the application gets an event to shut down, *shut_down* is called.
 
     Attributes:
-        refusal: The error that the check raised, or None.
+        refusal: The SetupError that the check raised, or None.
         shutdown_failure: The application's message if its shutdown after a refusal has failed, or None.
     """
 

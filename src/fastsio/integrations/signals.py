@@ -32,9 +32,6 @@ class SignalChain:
     drains the server, and the web server's handler is called after that, or with a second signal. All servers of a
     process are drained at the same time.
 
-    Args:
-        server: The Socket.IO server.
-
     Attributes:
         is_installed: Whether :meth:`install` was called.
         is_urgent: Whether a second signal came while the server was drained, so that nothing is waited for.
@@ -73,12 +70,9 @@ class SignalChain:
 
 class _Link:
     """
-    A signal handler that was put before an earlier one.
+    A signal handler that was put before an earlier one, *previous*.
 
     There may be several: other code may replace this handler by one that calls it, and that one gets a link too.
-
-    Args:
-        previous: The earlier handler.
     """
 
     def __init__(self, previous: Callable[[int, FrameType | None], Any]) -> None:

@@ -41,13 +41,7 @@ async def can_refuse() -> bool:
 
 
 def masked(handler: Any, protocol: Any) -> Any:
-    """
-    Return a protocol that refuses frames which are not masked.
-
-    Args:
-        handler: The WebSocketHandler.
-        protocol: Tornado's for this handler, which has not begun; None if the handshake asks for one that is unknown.
-    """
+    """Return Tornado's protocol for a handler as one that refuses frames without a mask; None stays None."""
     return None if protocol is None else masked_protocol()(handler, mask_outgoing=False, params=protocol.params)
 
 
@@ -75,12 +69,7 @@ def masked_protocol() -> Any:
 
 
 async def find_problem() -> str | None:
-    """
-    Serve a WebSocket between two sockets of this process, to test the installed Tornado.
-
-    Returns:
-        The difference from what is expected; None if there is no difference.
-    """
+    """Serve a WebSocket between two sockets; return what the installed Tornado does otherwise than expected."""
     received: list[str | bytes] = []
     errors: list[BaseException | None] = []
 
@@ -243,12 +232,7 @@ class EngineHandler(WebSocketHandler):  # type: ignore[misc]  # Tornado is optio
         return masked(self, protocol) if self._can_refuse else protocol
 
     async def accept(self, serve: Callable[[Link], Awaitable[None]]) -> None:
-        """
-        Become a WebSocket; a request that asks for it in a wrong way gets Tornado's answer.
-
-        Args:
-            serve: Reads from the link and writes to it until one end closes it.
-        """
+        """Become a WebSocket whose link *serve* serves; a handshake that is wrong gets Tornado's answer."""
         self._serve_link = serve
         self._can_refuse = await can_refuse()
         # A proxy may have repeated its value, which Tornado would refuse.

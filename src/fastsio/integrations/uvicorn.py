@@ -73,8 +73,7 @@ class WebSocketProtocol(asyncio.Protocol):
         """
         Have connections read before uvicorn's HTTP protocol reads them; the application calls this when it starts.
 
-        Args:
-            config: uvicorn's. Nothing happens if another class serves its WebSockets, such as a subclass.
+        Nothing happens if another class serves the WebSockets of *config*, such as a subclass.
         """
         if config.ws_protocol_class is WebSocketProtocol:
             known = (*STANDARD, HTTPProtocol, H11PassingProtocol)
@@ -146,13 +145,8 @@ def open_connection(
     """
     Serve a request for a Socket.IO WebSocket, or pass any request for a session of another worker on to it.
 
-    Args:
-        config: uvicorn's.
-        server_state: uvicorn's; lists the connection.
-        app_state: The state that the application's lifespan has made.
-        transport: The connection; the caller gives it its protocol.
-        request: As the client sent it, or as uvicorn writes it.
-        site: The server, if the connection gets its protocol as soon as this returns; else None.
+    The request is as the client sent it, or as uvicorn writes it. *site* is given if the connection gets its protocol
+    as soon as this returns.
 
     Returns:
         The protocol that has the connection. None if the request is not certainly one for a Socket.IO WebSocket, or
@@ -222,12 +216,7 @@ def limit_message_size(config: Config) -> None:
 
 @cache
 def usable_framing() -> Any | None:
-    """
-    Return the module that frames with picows.
-
-    Returns:
-        None if picows is not installed or does not work as expected; the reason is logged, once.
-    """
+    """Return the module that frames with picows; None, and a line in the log, if it is missing or works otherwise."""
     framing = optional(FRAMING)
     problem = "picows is not installed; run: pip install 'fastsio[fast]'" if framing is None else framing.find_problem()
     if problem is None:

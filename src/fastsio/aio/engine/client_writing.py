@@ -25,17 +25,7 @@ End: Final = asyncio.Event
 
 
 class Outlet:
-    """
-    The packets that go out to the server over one connection.
-
-    Args:
-        on_failure: Called with the exception that a write raised.
-        high_water_bytes: How much may wait for POSTs before callers wait.
-        high_water_packets: The same in packets.
-
-    Attributes:
-        waiting: The packets that were not taken for writing yet.
-    """
+    """The packets that go out to the server over one connection; *on_failure* gets the exception of a write."""
 
     def __init__(
         self, on_failure: Callable[[Exception], None], *, high_water_bytes: int, high_water_packets: int

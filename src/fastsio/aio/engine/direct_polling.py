@@ -80,12 +80,7 @@ class Exchange(ABC):
     # The three kinds of requests.
 
     def open(self, server: EngineServer) -> None:
-        """
-        Open a session, and answer with its handshake.
-
-        Raises:
-            Exception: An observer of the server has raised it; the session is removed.
-        """
+        """Open a session and answer with its handshake; raise what an observer raises, and keep no session then."""
         answer: Any = run_or_begin(server.answer(self.environ))
         if isinstance(answer, Rest):
             self.spawn(self._answer_later(answer))

@@ -37,11 +37,7 @@ def session_to_upgrade(server: EngineServer, query: bytes, items: dict[str, str]
     """
     Find the session that a request for a WebSocket upgrades; the session then expects the WebSocket.
 
-    Args:
-        server: The server of the session.
-        query: The query of the request, as it was sent.
-        items: The headers as a WSGI environ has them; None if they are not known.
-        scheme: ``http`` or ``https``.
+    *query* is as it was sent, *items* are the headers as a WSGI environ has them, or None.
 
     Returns:
         None if the request is not a usual one, and :mod:`.upgrade` must serve it; the session is unchanged.
@@ -60,18 +56,7 @@ def session_to_upgrade(server: EngineServer, query: bytes, items: dict[str, str]
 
 
 class DirectUpgrade:
-    """
-    Moves a polling session to a WebSocket.
-
-    Args:
-        session: The session.
-        link: The accepted WebSocket.
-        read: Called with session and link when the session has moved.
-        close: Called with session, link and a close code when the session has not moved; closes the WebSocket.
-
-    Attributes:
-        context: The context of the request, in which the handlers of the session start.
-    """
+    """Moves a polling session to a WebSocket; then calls *read*, or *close* with a close code if it has not moved."""
 
     __slots__ = (
         "_close",

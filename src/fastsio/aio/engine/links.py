@@ -30,13 +30,7 @@ DIRECT: Final = "fastsio.direct"
 
 
 class Link:
-    """
-    An accepted WebSocket.
-
-    Args:
-        receive: Waits for the next event.
-        send: Writes an event.
-    """
+    """An accepted WebSocket: ``receive`` waits for the next event, ``send`` writes one."""
 
     __slots__ = ("receive", "send")
 
@@ -46,12 +40,7 @@ class Link:
 
 
 class Listener(Protocol):
-    """
-    Gets the frames of a direct link. Its methods run in no task and must not raise.
-
-    Attributes:
-        context: The context in which it takes frames.
-    """
+    """Gets the frames of a direct link, in its ``context``. Its methods run in no task and must not raise."""
 
     context: Context
 
@@ -60,13 +49,7 @@ class Listener(Protocol):
         ...
 
     def stop_reading(self, error: Exception) -> None:
-        """
-        Handle the end: no frame will come any more. Called once.
-
-        Args:
-            error: :class:`LinkLost` when the WebSocket is closed, :class:`~fastsio.exceptions.PacketError` when the
-                peer passed one of the server's limits.
-        """
+        """Handle the end, once: LinkLost when the WebSocket is closed, PacketError when the peer passed a limit."""
 
 
 class DirectLink(ABC):
@@ -92,12 +75,7 @@ class DirectLink(ABC):
 
     @abstractmethod
     def write(self, frames: bytes) -> bool:
-        """
-        Write frames, without waiting, together with what else is written in this turn of the loop.
-
-        Returns:
-            False when the peer lags; then nothing was written.
-        """
+        """Write frames with the others of this turn of the loop; False if the peer lags, and nothing was written."""
 
     @abstractmethod
     def unsent(self) -> int:
@@ -105,12 +83,7 @@ class DirectLink(ABC):
 
     @abstractmethod
     def write_at_once(self, frames: bytes) -> bool:
-        """
-        Write frames as :meth:`write` does, but without delay if nothing else was written in this turn.
-
-        Returns:
-            False when the peer lags; then nothing was written.
-        """
+        """Write frames as :meth:`write` does, but at once if nothing else was written in this turn."""
 
     @abstractmethod
     def listen(self, listener: Listener) -> None:

@@ -18,13 +18,7 @@ if TYPE_CHECKING:
 
 
 class Posted:
-    """
-    The packets of one POST.
-
-    Args:
-        session: The session of the client.
-        packets: The packets, as ``decode_payload()`` yields them.
-    """
+    """The packets of one POST, as :func:`.polls.split_body` yields them."""
 
     __slots__ = ("_credit", "_packets", "_session")
 
@@ -36,10 +30,7 @@ class Posted:
 
     def advance(self) -> Awaitable[Any] | None:
         """
-        Handle packets until something must be awaited.
-
-        Returns:
-            An awaitable, to be awaited before the next call; None when all packets are handled, or the session ends.
+        Handle packets until something must be awaited before the next call; return that, or None when all is done.
 
         Raises:
             PacketError: The next packet is malformed.

@@ -23,13 +23,10 @@ MAX_BYTES_AHEAD: Final = 1_048_576
 
 class ReadAhead:
     """
-    The events that arrive on a connection while an earlier one is handled.
+    The events that arrive on a connection while an earlier one is handled for longer than *after_s*.
 
-    Args:
-        receive: Waits for the next event.
-        keep: Called with each event that is read ahead, and what it raises is raised when its turn comes. Returns
-            whether the event is to be kept, and must not wait.
-        after_s: How long an event is handled before more is read.
+    *keep* is called with each event that is read ahead and returns whether it is to be kept; it must not wait, and what
+    it raises is raised when the turn of the event comes.
     """
 
     __slots__ = ("_after_s", "_events", "_is_needed", "_keep", "_receive", "_size", "_task", "_waiter")
@@ -51,12 +48,7 @@ class ReadAhead:
         self._waiter: asyncio.Future[None] | None = None
 
     async def next(self) -> dict[str, Any]:
-        """
-        Return the next event, in order.
-
-        Raises:
-            Exception: What receiving raised.
-        """
+        """Return the next event, in order; raise what receiving raised."""
         while not self._events:
             if self._task is None:
                 return await self._receive()

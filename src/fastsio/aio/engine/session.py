@@ -59,10 +59,6 @@ class Session(SessionState):
     """
     A session whose packets go out with asyncio.
 
-    Args:
-        server: The server it belongs to.
-        sid: Its Engine.IO session id.
-
     Attributes:
         body_reader: The task that reads the body of a POST; it is cancelled when the session is over.
         direct_link: The link, if it tells how much of what was written the network has not taken.
@@ -148,7 +144,7 @@ class Session(SessionState):
 
     def write_text(self, text: str) -> Awaitable[None] | None:
         """
-        Send a message of text as :meth:`post` does. A client on a direct link gets its frame without a packet.
+        Send a message of text as :meth:`post` does; on a direct link without a packet.
 
         Returns:
             What to await to wait while the client is behind and reads; None when it is not behind.
@@ -176,12 +172,7 @@ class Session(SessionState):
             self.end_poll()
 
     async def let_read(self, *, is_shared: bool = False) -> None:
-        """
-        Wait until the client has caught up, as long as it reads; one that does not is treated by ``slow_client``.
-
-        Args:
-            is_shared: Whether the caller also sends to other clients; then one that reads slowly is not waited for.
-        """
+        """Wait until the client has caught up, as long as it reads; one that does not is treated by ``slow_client``."""
         while (left_s := self.pause_s(is_shared=is_shared)) > 0 and (congestion := self.congestion) is not None:
             if congestion.released is None:
                 congestion.released = asyncio.get_running_loop().create_future()
@@ -318,12 +309,7 @@ class Session(SessionState):
     # POSTs.
 
     async def switch(self) -> bool:
-        """
-        Move to the WebSocket once no POST is handled: the packets of a session are handled one after the other.
-
-        Returns:
-            False when the session has ended meanwhile.
-        """
+        """Move to the WebSocket once no POST is handled, for packets have an order; False if the session has ended."""
         while self.posting:
             self.post_waiter = asyncio.get_running_loop().create_future()
             await self.post_waiter

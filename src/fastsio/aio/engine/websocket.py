@@ -95,12 +95,7 @@ def _read_direct(session: Session, link: DirectLink) -> None:
 
 
 class Serving:
-    """
-    The serving of a session over a WebSocket that a web framework accepts.
-
-    Attributes:
-        has_begun: True once it was accepted.
-    """
+    """The serving of a session over a WebSocket that a framework accepts; ``has_begun`` once it was accepted."""
 
     def __init__(self, session: Session) -> None:
         self.has_begun = False
@@ -118,14 +113,7 @@ async def turn_away(link: AnyLink) -> None:
 
 
 async def _read(session: Session, receive: Receive) -> None:  # noqa: PLR0915 - what waits here stays in memory
-    """
-    Dispatch frames in order until the session is over.
-
-    Raises:
-        ClientLeft: The client sent a close packet.
-        LinkLost: The WebSocket is closed.
-        PacketError: The client broke the protocol.
-    """
+    """Dispatch frames in order until the session is over, or raise ClientLeft, LinkLost or PacketError."""
     server = session.server
     ahead: ReadAhead | None = None
     on_message, key = session.message_handler()
@@ -359,13 +347,7 @@ class DirectReader:
                 link.resume()
 
     async def _read(self) -> None:
-        """
-        Dispatch frames in order until nothing is left, or the session is over.
-
-        Raises:
-            ClientLeft: The client sent a close packet.
-            PacketError: The client broke the protocol.
-        """
+        """Dispatch frames in order until nothing is left, or the session is over; raise ClientLeft or PacketError."""
         session = self._session
         while not session.closed and not session.is_given_up:
             if self._rest is not None:
@@ -423,17 +405,7 @@ async def _call(on_message: Any, key: Any, data: Frame) -> None:
 
 
 async def end(session: Session, error: Exception | None) -> int:
-    """
-    End a session of which nothing more is read.
-
-    Args:
-        session: The session.
-        error: Why: the client sent a close packet or broke the protocol, or the WebSocket is closed. None when the
-            server ended it, or the cause is not known.
-
-    Returns:
-        The code to close the WebSocket with.
-    """
+    """End a session of which nothing more is read, because of *error* if that is known; return the close code."""
     if isinstance(error, LinkLost):
         session.drop_link()
     reason, code = session.end_of_websocket(error)

@@ -58,12 +58,7 @@ HTTP_MIDDLEWARE: Final = frozenset(
 
 
 def skip_proxy_headers(app: Any) -> Any:
-    """
-    Return the application behind uvicorn's middleware for proxies, which acts only on requests with their headers.
-
-    Args:
-        app: The application that the server calls; it is returned if it is not that middleware.
-    """
+    """Return the application behind uvicorn's middleware for proxies' headers, or *app* if it is another."""
     return app.app if _class_of(type(app).__call__) == PROXY_HEADERS else app
 
 
@@ -74,11 +69,7 @@ def is_plain_application(app: Any) -> TypeGuard[ASGIApp]:
 
 def find_application(app: Any, scope: Scope) -> ASGIApp | None:
     """
-    Find the Socket.IO application that a request will reach.
-
-    Args:
-        app: The application that the server calls.
-        scope: The scope of the request, which is not changed.
+    Find the Socket.IO application that a request will reach; the scope is not changed.
 
     Returns:
         None if another application will get the request, or other code may look at its messages before.

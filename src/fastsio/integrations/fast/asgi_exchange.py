@@ -37,13 +37,7 @@ class Writer(Protocol):
 
 
 class AsgiExchange:
-    """
-    A request without a body.
-
-    Args:
-        scope: Of the request.
-        writer: Writes the response.
-    """
+    """A request without a body, whose response *writer* writes."""
 
     __slots__ = ("_body", "_is_abandoned", "_is_body_sent", "_is_over", "_scope", "_start", "_waiters", "_writer")
 

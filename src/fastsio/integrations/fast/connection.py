@@ -49,9 +49,7 @@ SERVICE_RESTART: Final = 1012
 
 class Connection(asyncio.BufferedProtocol):
     """
-    A request, and the WebSocket that it becomes.
-
-    It does nothing until :meth:`serve` is called.
+    A request, and the WebSocket that it becomes. It does nothing until :meth:`serve` is called.
 
     Args:
         app: The ASGI application that is called with the request.
@@ -116,13 +114,9 @@ class Connection(asyncio.BufferedProtocol):
 
     def serve(self, engine: EngineServer | None) -> asyncio.BufferedProtocol:
         """
-        Serve the request.
+        Serve the request; return the protocol that reads the connection: this object until the request is answered.
 
-        Args:
-            engine: The engine, if the application would do nothing but call it and it answers at once; else None.
-
-        Returns:
-            The protocol that reads the connection: this object until the request is answered.
+        *engine* is given if the application would do nothing but call it and it answers at once.
         """
         environ = None if engine is None else new_environ(self._scope, self._receive, self._send)
         if engine is None or environ is None or not engine.is_admitted(environ):

@@ -103,16 +103,12 @@ class MessageAssembler(WSListener):
 
     **Floods.** After ``FAIR_SHARE`` frames that are not messages, the connection is not read until the next turn of the
     loop, which may read it many times in one turn. Of the pings of a turn the last is answered (RFC 6455, section
-    5.5.3). The WebSocket of a client that sends too many pings, pongs and empty fragments in a second is closed.
-
-    Args:
-        wire: Gets the messages.
-        max_bytes: The largest message.
-        max_rate: The most pings, pongs and empty fragments in a second.
+    5.5.3). The WebSocket of a client that sends more pings, pongs and empty fragments in a second than *max_rate* is
+    closed.
 
     Attributes:
-        wire: As given.
-        max_bytes: As given.
+        wire: Gets the messages.
+        max_bytes: The largest message.
         is_watched: Whether :attr:`unread_bytes` is updated, because picows's buffer is large.
         unread_bytes: How many bytes of an incomplete frame picows's buffer held behind the last complete frame.
     """
@@ -356,17 +352,7 @@ GET_BUFFER: Final = WSProtocol.get_buffer
 
 
 def open_framing(wire: Wire, *, max_bytes: int, max_rate: int) -> asyncio.BufferedProtocol:
-    """
-    Frame a connection whose handshake is answered.
-
-    Args:
-        wire: Gets the messages, and writes frames.
-        max_bytes: The largest message.
-        max_rate: The most pings, pongs and empty fragments in a second.
-
-    Returns:
-        The protocol that the connection's transport gets.
-    """
+    """Frame a connection whose handshake is answered; return the protocol that its transport gets."""
     return _open(MessageAssembler(wire, max_bytes, max_rate))
 
 
@@ -443,12 +429,7 @@ class TrialWire:
 
 
 def find_problem() -> str | None:
-    """
-    Test the installed picows, in the running loop.
-
-    Returns:
-        A description of what differs from what this module expects; None if nothing does.
-    """
+    """Test the installed picows, in the running loop; return what differs from what is expected, or None."""
     trial = TrialWire()
     try:
         protocol = open_framing(trial, max_bytes=64, max_rate=64)

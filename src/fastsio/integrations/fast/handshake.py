@@ -106,13 +106,7 @@ LINES: Final = Lines()
 
 
 class Head(NamedTuple):
-    """
-    The headers that many clients send alike, all but the key.
-
-    Attributes:
-        headers: Name in lower case and value, in order.
-        items: The same as an environ has them.
-    """
+    """The headers that many clients send alike, all but the key, in order; and the same as an environ has them."""
 
     headers: list[Header]
     items: dict[str, str]
@@ -136,15 +130,7 @@ HEADS: Final = Heads()
 
 
 def read_handshake(request: bytes) -> Handshake | None:
-    """
-    Read a request as a client sends it, or as uvicorn writes it.
-
-    Args:
-        request: All of it, and nothing after the empty line.
-
-    Returns:
-        The request; None if anything about it is unusual.
-    """
+    """Read a whole request as a client sends it, or as uvicorn writes it; None if anything about it is unusual."""
     line_end = request.find(b"\r\n")
     target = REQUEST_LINE.fullmatch(request, 0, line_end)
     if target is None or request.find(END) != len(request) - END_BYTES:
@@ -223,18 +209,7 @@ def make_scope(
     asgi_version: str,
     state: dict[str, Any],
 ) -> dict[str, Any]:
-    """
-    Build the scope, equal to that of uvicorn's own protocol.
-
-    Args:
-        handshake: The request.
-        scheme: ``ws`` or ``wss``.
-        client: The address of the client.
-        server: The address at which the request arrived.
-        root_path: uvicorn's option.
-        asgi_version: Version of ASGI that the application speaks.
-        state: The state of the lifespan, which is copied.
-    """
+    """Build the scope, equal to that of uvicorn's own protocol; *state* is that of the lifespan, and is copied."""
     offered = b",".join(handshake.offered).decode("latin-1")
     read_path = _read_path if len(handshake.path) <= MAX_SHARED_BYTES else _read_path.__wrapped__
     path, raw_path = read_path(root_path, handshake.path)
@@ -285,14 +260,7 @@ def _shared_address(name: tuple[Any, ...]) -> tuple[str, int]:
 
 
 def acceptance(key: bytes, headers: Iterable[tuple[bytes, bytes]], subprotocol: str | None) -> bytes:
-    """
-    Build the response that makes a connection a WebSocket.
-
-    Args:
-        key: ``Sec-WebSocket-Key``.
-        headers: Further headers.
-        subprotocol: The one that was chosen among those offered.
-    """
+    """Build the response that makes a connection a WebSocket; *key* is the request's ``Sec-WebSocket-Key``."""
     chosen = b"" if not subprotocol else b"Sec-WebSocket-Protocol: %b\r\n" % subprotocol.encode("latin-1")
     return b"%b%bConnection: upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Accept: %b\r\n\r\n" % (
         _begin_acceptance(tuple(headers)),

@@ -30,16 +30,7 @@ MAX_LATER_BYTES: Final = 1
 
 
 class ShortTextFraming(PeerProtocol, asyncio.BufferedProtocol):
-    """
-    Reads a WebSocket as long as its client sends short texts only.
-
-    Args:
-        wire: Gets the messages.
-        transport: The connection to the client.
-        framing: The module :mod:`fastsio.integrations.fast.framing`.
-        max_bytes: The largest message.
-        max_rate: The most frames without a message in a second.
-    """
+    """Reads a WebSocket as long as its client sends short texts only; then *framing*, the module with picows, does."""
 
     __slots__ = ("_framing", "_longest", "_max_bytes", "_max_rate", "_transport")
 
@@ -80,16 +71,7 @@ class ShortTextFraming(PeerProtocol, asyncio.BufferedProtocol):
 
 
 def read_short_text(data: bytes, longest: int) -> str | None:
-    """
-    Read a client's frame.
-
-    Args:
-        data: What has arrived.
-        longest: The longest text, in bytes, up to 125.
-
-    Returns:
-        The text; None when the data is anything but one whole masked frame of a text of 1 to *longest* bytes.
-    """
+    """Return a text of 1 to *longest* bytes, up to 125, if *data* is one whole masked frame of it; otherwise None."""
     size = len(data) - HEAD_BYTES
     if not 0 < size <= longest or data[0] != WHOLE_TEXT or data[1] != MASKED | size:
         return None

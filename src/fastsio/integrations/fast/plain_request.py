@@ -105,16 +105,7 @@ class Blocks(dict[bytes, "Fields | None"]):
 
 
 def read_request(data: bytes, blocks: Blocks) -> PlainRequest | None:
-    """
-    Parse a plain request.
-
-    Args:
-        data: The bytes that have arrived.
-        blocks: The headers that were parsed before.
-
-    Returns:
-        None unless *data* is exactly one whole plain request.
-    """
+    """Parse a request; None unless *data* is exactly one whole plain request. *blocks* are the headers known before."""
     found = FIRST_LINE.match(data)
     if found is None:
         return None
@@ -133,15 +124,9 @@ def read_request(data: bytes, blocks: Blocks) -> PlainRequest | None:
 
 def _split_body(data: bytes, start: int) -> tuple[bytes, bytes] | None:
     """
-    Split the bytes after the first line of a POST into headers and body.
+    Split a POST, whose headers begin at *start*, into these without the length of the body, and the body.
 
-    Args:
-        data: The whole request.
-        start: The index of the headers.
-
-    Returns:
-        The headers without the length of the body, and the body. None unless the length is written in the usual way and
-        is that of the body.
+    Returns None unless the length is written in the usual way and is that of the body.
     """
     end = data.find(END, start)
     found = LENGTH.search(data, start - 1, end + 2) if end >= 0 else None

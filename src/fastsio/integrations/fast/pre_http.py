@@ -379,14 +379,7 @@ def _is_idle(protocol: Any) -> bool:
 
 
 class Gate:
-    """
-    Makes the protocol of each new connection, in place of uvicorn's HTTP protocol.
-
-    Args:
-        open_connection: Given to each :class:`Front`.
-        standard: The HTTP protocol of uvicorn.
-        prepare: Called when a server gets its first connection.
-    """
+    """Makes the protocol of each new connection, in place of uvicorn's HTTP protocol; the arguments are as below."""
 
     def __init__(self, open_connection: Open, standard: Any, prepare: Prepare | None) -> None:
         self._open = open_connection
@@ -419,13 +412,8 @@ def install_gate(
 
     uvicorn asks its configuration for the protocol class of each connection. A :class:`Gate` replaces the class if it
     is exactly one of *known*: a second call changes nothing, and the class of another package stays. Under uvicorn's
-    log level ``trace`` the class stays too, because uvicorn's own protocol then logs every connection.
-
-    Args:
-        config: uvicorn's configuration; its ``http_protocol_class`` is replaced.
-        open_connection: Given to each :class:`Front`.
-        known: The protocol classes that may be replaced.
-        prepare: Called when the server gets its first connection.
+    log level ``trace`` the class stays too, because uvicorn's own protocol then logs every connection. When a server
+    gets its first connection, *prepare* is called.
     """
     standard: Any = config.http_protocol_class
     if standard in known and not logger.isEnabledFor(TRACE_LOG_LEVEL):

@@ -111,11 +111,9 @@ class Site:
 
     def route_of(self, request: PlainRequest, client: tuple[str, int] | None) -> Route | None:
         """
-        Return the engine and application that serve a request.
+        Return the engine and application that serve a request; its headers keep the route.
 
-        Args:
-            request: The request; the route is kept in its headers.
-            client: Address and port that the request comes from; needed only if it has headers of a proxy.
+        *client*, where the request comes from, is needed only if it has headers of a proxy.
 
         Returns:
             None if uvicorn's middleware for proxies fails on the request.
@@ -136,12 +134,7 @@ class Site:
         return route
 
     def engine_alone(self, path: bytes) -> EngineServer | None:
-        """
-        Return the engine that serves WebSockets of a path, if uvicorn calls its application directly; otherwise None.
-
-        Args:
-            path: The path of a request without headers of a proxy.
-        """
+        """Return the engine of the WebSockets of a path, if uvicorn calls its application directly; otherwise None."""
         if path not in self._engines_alone:
             app, scope = self._inner, {"path": self.path_of(path), "root_path": self.config.root_path}
             is_alone = is_plain_application(app) and app.is_socketio(scope)
@@ -226,14 +219,7 @@ class Site:
 
 def compose(status: int, defaults: bytes, headers: list[Header], body: bytes, *, closes: bool) -> tuple[bytes, bool]:
     """
-    Build a response as uvicorn does.
-
-    Args:
-        status: The status code.
-        defaults: The header lines of every response.
-        headers: The headers of this response.
-        body: The whole body.
-        closes: Whether the connection is closed after the response.
+    Build a response as uvicorn does; *defaults* are the header lines of every response.
 
     Returns:
         The bytes of the response, and whether the connection must be closed after it: as *closes*, or because of

@@ -43,9 +43,6 @@ class Flusher:
     """
     Flushes, at the end of each turn of the loop, the objects that have asked for it.
 
-    Args:
-        loop: The event loop.
-
     Attributes:
         scratch: The buffer of all connections without a buffer of their own; used for one read at a time.
         turn: An object for the current turn of the loop; None before something is written in this turn.
@@ -110,15 +107,7 @@ class Owner(Protocol):
 
 
 class Wire(DirectLink):
-    """
-    A WebSocket.
-
-    Args:
-        transport: The connection to the peer.
-        loop: The event loop of the transport.
-        limit: The largest message, in bytes.
-        owner: Starts tasks, and releases the connection when it is closed.
-    """
+    """A WebSocket; a message has *limit* bytes at most, and *owner* releases the connection when it is closed."""
 
     __slots__ = (
         "_error",
@@ -217,9 +206,7 @@ class Wire(DirectLink):
         """
         Carry out an ASGI event; a message is written as soon as the peer has caught up.
 
-        Raises:
-            LinkLost: The WebSocket is closed.
-            RuntimeError: The event is not allowed on an open WebSocket.
+        Raises LinkLost if the WebSocket is closed, and RuntimeError for an event that an open WebSocket does not have.
         """
         match event["type"]:
             case "websocket.send":
@@ -333,13 +320,7 @@ class Wire(DirectLink):
             self._waiter = None
 
     async def receive(self) -> Event:
-        """
-        Wait for a message; return its event.
-
-        Raises:
-            LinkLost: The WebSocket is closed.
-            PacketError: The peer sent a message over the limit, or too many frames without one.
-        """
+        """Wait for a message, and return its event; raise LinkLost at the end, PacketError after a limit was passed."""
         while not self.frames:
             await self._wait()
         data = self.frames.popleft()

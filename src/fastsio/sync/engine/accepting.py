@@ -17,12 +17,7 @@ if TYPE_CHECKING:
 
 def accept(server: Any, environ: dict[str, Any], serve: Callable[[SocketLink], None]) -> Any:
     """
-    Accept a WebSocket and run it.
-
-    Args:
-        server: The Engine.IO server.
-        environ: A request whose connection the web server lends, and that is a handshake.
-        serve: What to do with the link.
+    Accept a WebSocket, over a connection that the web server lends, and have its link served.
 
     Returns:
         What the application returns to the web server, which then writes nothing. Some must be told by an exception.

@@ -39,9 +39,6 @@ class EngineClient(Client):
         high_water_bytes: How much may wait to be written before callers wait.
         high_water_packets: The same in packets.
         options: Those of ``engineio.Client``.
-
-    Raises:
-        SetupError: An option is not valid.
     """
 
     def __init__(self, *, high_water_bytes: int = 1_048_576, high_water_packets: int = 1_000, **options: Any) -> None:
@@ -143,12 +140,7 @@ class EngineClient(Client):
         self._handle_frame(data)
 
     def _handle_frame(self, frame: str | bytes) -> None:
-        """
-        Handle a frame of the server.
-
-        Raises:
-            PacketError: It is not a frame of the protocol.
-        """
+        """Handle a frame of the server; raise PacketError if it is not one of the protocol."""
         if self._is_traced:
             self.logger.info("Received packet %s", shown(frame, from_server=True))
         if isinstance(frame, bytes):
@@ -241,13 +233,7 @@ class EngineClient(Client):
         self._forget_connection()
 
     def disconnect(self, abort: bool = False, reason: str | None = None) -> None:  # noqa: ARG002 - engineio's
-        """
-        End the connection and wait until it is closed; the task that reads, or ends it already, does not wait.
-
-        Args:
-            abort: Has no effect.
-            reason: The reason for the disconnect handler; None is ``client disconnect``.
-        """
+        """End the connection and wait until it is closed; the task that reads, or ends it already, does not wait."""
         self.post((CLOSE_PACKET,))
         if self._begin_end(self._outlet):
             self._trigger_event("disconnect", reason or self.reason.CLIENT_DISCONNECT, run_async=False)

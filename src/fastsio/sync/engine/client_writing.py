@@ -29,12 +29,7 @@ class Outlet:
     The packets that go out to the server over one connection, from any thread to the one that writes.
 
     A signal handler may post, or end the connection, at any moment, so nothing is locked: what waits is the sum of what
-    was posted and not taken.
-
-    Args:
-        on_failure: Called with the exception that a write raised.
-        high_water_bytes: How much may wait before callers wait.
-        high_water_packets: The same in packets.
+    was posted and not taken. *on_failure* gets the exception of a write.
     """
 
     def __init__(

@@ -22,14 +22,7 @@ if TYPE_CHECKING:
 
 
 class Eio3Session(Session):
-    """
-    A session of an Engine.IO 3 client.
-
-    Args:
-        server: The server it belongs to.
-        sid: Its Engine.IO session id.
-        base64: Whether the client said in its handshake that it reads no binary.
-    """
+    """A session of an Engine.IO 3 client; *base64*: the client said in its handshake that it reads no binary."""
 
     __slots__ = ("polls_base64",)
 

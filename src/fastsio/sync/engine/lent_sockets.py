@@ -68,11 +68,9 @@ def socket_under(environ: dict[str, Any]) -> Any:
 
 def system_socket(sock: Any) -> _socket.socket | None:
     """
-    Return the system's socket that a socket is, or that it is made of; None where it cannot be found.
+    Return the system's socket that a socket, with TLS or without, is or is made of; None where it cannot be found.
 
-    Args:
-        sock: A socket of the standard library, gevent or eventlet, with TLS or without. What TLS adds to the methods of
-            the result must be left out: call those of ``_socket.socket``.
+    What TLS adds to the methods of the result must be left out: call those of ``_socket.socket``.
     """
     for candidate in (sock, getattr(sock, "_sock", None), getattr(sock, "fd", None)):
         if isinstance(candidate, _socket.socket):

@@ -16,10 +16,7 @@ class Limit:
     """
     A ``with`` statement whose wait is cut off when its time is up, or when its result is no longer needed.
 
-    Args:
-        deadlines: Those of the server.
-        most_s: How many seconds it may take.
-        cut: Wakes the thread that waits: what it waits for is over. Must not wait.
+    *cut* wakes the thread that waits, and must not wait.
 
     Attributes:
         is_cut: True once it was cut off before its end.

@@ -25,12 +25,9 @@ if TYPE_CHECKING:
 
 def handle_get(session: Session, environ: dict[str, Any], jsonp_index: int | None) -> http.Response:
     """
-    Serve a poll: a GET of a session.
+    Serve a poll, a GET of a session; raise RequestRefused if the session moved to a WebSocket before it came.
 
     A second poll while one is pending ends the session: the first gets the close packet, the second an error.
-
-    Raises:
-        RequestRefused: The session moved to a WebSocket before the poll came.
     """
     is_only = True
     if session.pending is None or session.holds_polls or session.poll_waiter is not None:
@@ -42,12 +39,7 @@ def handle_get(session: Session, environ: dict[str, Any], jsonp_index: int | Non
 
 
 def _wait(session: Session) -> bool:
-    """
-    Wait until there are packets for a poll, or the session ends; return False when another poll waits already.
-
-    Raises:
-        RequestRefused: The session moved to a WebSocket before the poll came.
-    """
+    """Wait until a poll is to be answered; False if another waits already. Raises as :func:`handle_get`."""
     if session.transport is Transport.UPGRADING:
         session.wait_for_upgrade()
         session.check_transport(Asked.POLL)

@@ -45,12 +45,6 @@ class EngineServer(ServerBase):
     Messages of one client are handled one after the other, whatever ``async_handlers`` says. With asyncio, the handlers
     given to :meth:`on` are coroutine functions, and ``message`` may be a function that returns None instead of
     something to await.
-
-    Args:
-        options: Those of :class:`~fastsio.engine.server_base.ServerBase`.
-
-    Raises:
-        SetupError: An option is not valid, or the package that ``async_mode`` needs is not installed.
     """
 
     _kind = "Server"
@@ -72,22 +66,12 @@ class EngineServer(ServerBase):
     # -- sessions' data
 
     def get_session(self, sid: str) -> dict[str, Any]:
-        """
-        Return the session data that the application keeps for a client of Engine.IO.
-
-        Raises:
-            KeyError: There is no such session.
-        """
+        """Return the session data that the application keeps for a client; raise KeyError without such a session."""
         session: dict[str, Any] = self._get_socket(sid).session
         return session
 
     def save_session(self, sid: str, session: dict[str, Any]) -> None:
-        """
-        Replace the session data of a client: :meth:`get_session` returns this from now on.
-
-        Raises:
-            KeyError: There is no such session.
-        """
+        """Replace the session data of a client, from now on; raise KeyError without such a session."""
         self._get_socket(sid).session = session
 
     @contextmanager

@@ -61,10 +61,6 @@ class Session(SessionState):
     """
     A session whose packets go out in threads.
 
-    Args:
-        server: The server it belongs to.
-        sid: Its Engine.IO session id.
-
     Attributes:
         body: The time limit of the body that is being read; None while no body is read.
         close_frame: The close frame of the WebSocket.
@@ -155,24 +151,14 @@ class Session(SessionState):
         return self.write((MessagePacket(text),))
 
     def write(self, packets: Sequence[WirePacket]) -> bool:
-        """
-        Send packets, then wait while the client is behind and reads.
-
-        Returns:
-            False when the session is over, or its buffer is full and the packets were dropped.
-        """
+        """Send packets as :meth:`post` does, then wait while the client is behind and reads."""
         is_sent = self.post(packets, True)
         if self.congestion is not None:
             self.let_read()
         return is_sent
 
     def let_read(self, *, is_shared: bool = False) -> None:
-        """
-        Wait until the client has caught up, as long as it reads; one that does not is treated by ``slow_client``.
-
-        Args:
-            is_shared: Whether the caller also sends to other clients; then one that reads slowly is not waited for.
-        """
+        """Wait until the client has caught up, as long as it reads; one that does not is treated by ``slow_client``."""
         while True:
             with self.lock:
                 left_s, congestion = self.pause_s(is_shared=is_shared), self.congestion
@@ -315,12 +301,7 @@ class Session(SessionState):
     # Polls.
 
     def wait_for_upgrade(self) -> None:
-        """
-        Wait a moment for the end of an upgrade that is under way.
-
-        The frame that completes it may have arrived before the poll and not have been read. A poll that the client
-        needs an answer to before it completes the upgrade is answered within this time, as by the JavaScript server.
-        """
+        """Wait a moment for the end of an upgrade that is under way, as in :mod:`fastsio.aio.engine.session`."""
         self._wait_as_poll(lambda: self.transport is not Transport.UPGRADING, UPGRADE_CHECK_S)
 
     def wait_for_packets(self) -> bool:
@@ -350,12 +331,7 @@ class Session(SessionState):
     # POSTs.
 
     def switch(self, limit: Limit) -> bool:
-        """
-        Move to the WebSocket once no POST is handled: the packets of a session are handled one after the other.
-
-        Returns:
-            False when the session, or the time for this, has ended meanwhile.
-        """
+        """Move to the WebSocket once no POST is handled, for packets have an order; False if it is too late."""
         while not (self.closing or limit.is_cut):
             if self.move(Move.SWITCH):
                 return True

@@ -41,13 +41,7 @@ DO_NOT_WAIT: Final[int] = getattr(socket, "MSG_DONTWAIT", 0)
 
 class SocketLink:
     """
-    An accepted WebSocket.
-
-    Args:
-        sock: The connection, after its handshake.
-        max_message_bytes: The most a message may have.
-        max_control_frames: The most pings, pongs and empty fragments in a second.
-        give_way: Lets other greenlets run.
+    An accepted WebSocket on a connection whose handshake is over; *give_way* lets other greenlets run.
 
     Attributes:
         join: Makes one piece of the frames of some packets; :func:`as_text` and :func:`traced` make another of it.
@@ -82,14 +76,7 @@ class SocketLink:
     # Reading.
 
     def receive(self) -> str | bytes:
-        """
-        Wait for the next message.
-
-        Raises:
-            LinkLost: The WebSocket is over.
-            PacketError: The message is larger than the server takes, frames without one come too often, or a frame
-                breaks WebSocket's own rules.
-        """
+        """Wait for the next message; raise LinkLost at the end, PacketError as :meth:`.MessageReader.next` does."""
         with self._lock:
             reader = self._reader
             if reader.ahead is not None and (message := reader.next_ahead()) is not None:
@@ -104,9 +91,7 @@ class SocketLink:
         """
         Read what has arrived while the thread that reads is busy, without waiting and up to a bound; for one thread.
 
-        Args:
-            take: Called with each message; tells whether it took it. The others wait for :meth:`receive`. Must not
-                wait.
+        *take*, which must not wait, tells whether it took a message; the others wait for :meth:`receive`.
 
         Returns:
             Why nothing more will come: what :meth:`receive` will raise; None while more may.
@@ -187,13 +172,10 @@ class SocketLink:
 
     def write(self, packets: Sequence[WirePacket]) -> bool:
         """
-        Write frames as far as that does not wait.
+        Write frames as far as that does not wait; raise OSError if the peer is gone.
 
         Returns:
             False when something is left, for :meth:`flush`, which must come before the next write.
-
-        Raises:
-            OSError: The peer is gone.
         """
         data = self.join(packets)
         sent = 0

@@ -41,15 +41,7 @@ def is_installed(async_mode: str) -> bool:
 
 @cache
 def threads_of(async_mode: str) -> Background:
-    """
-    Return what a mode runs functions in.
-
-    Args:
-        async_mode: ``"eventlet"``, ``"gevent"``, ``"gevent_uwsgi"`` or ``"threading"``.
-
-    Raises:
-        ImportError: A package that it needs is not installed.
-    """
+    """Return what a mode runs functions in; raise ImportError if a package that it needs is not installed."""
     if async_mode == "threading":
         return Background(_start_thread, time.sleep, queue.Queue, queue.Empty, threading.Event)
     if async_mode == "eventlet":

@@ -21,9 +21,8 @@ class Deadlines(Generic[Member]):
     """
     The one timer; any thread may set and clear.
 
-    Args:
-        on_due: Called in the timer's thread with the members whose deadline has passed; must not wait.
-        server: Has the threads and events of its ``async_mode``, and the logger.
+    *on_due* is called in its thread with the members whose deadline has passed, and must not wait. *server* has the
+    threads and events of its ``async_mode``.
     """
 
     def __init__(self, on_due: Callable[[list[Member]], None], server: Any) -> None:

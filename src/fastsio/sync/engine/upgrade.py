@@ -26,13 +26,10 @@ PROBE_ANSWER: Final = ControlPacket(3, "probe")
 
 def upgrade(session: Session, link: SocketLink) -> int | None:
     """
-    Move a polling session to this WebSocket.
+    Move a polling session to this WebSocket; return None, or the code to close the WebSocket with if it has not moved.
 
     A client may leave the probe out. One that vanishes, takes too long or says something else loses the WebSocket, and
     its session stays on polling. A POST that is being handled is finished before messages of the WebSocket are read.
-
-    Returns:
-        None when the client asked for the switch, else the code to close the WebSocket with.
     """
     server = session.server
     if server.is_traced:

@@ -62,14 +62,7 @@ def _run(session: Session, link: SocketLink) -> None:
 
 
 def _read(session: Session, link: SocketLink) -> None:
-    """
-    Dispatch frames in order until the session is over.
-
-    Raises:
-        ClientLeft: The client sent a close packet.
-        LinkLost: The WebSocket is closed.
-        PacketError: The client broke the protocol.
-    """
+    """Dispatch frames in order until the session is over, or raise ClientLeft, LinkLost or PacketError."""
     server = session.server
     limit = server.max_http_buffer_size
     # Chosen once, so that clients of Engine.IO 4 do not pay for the others with every frame.
@@ -99,16 +92,7 @@ def _read(session: Session, link: SocketLink) -> None:
 
 
 def prepare_close(session: Session, error: Exception) -> str:
-    """
-    Prepare the last frame of a session whose client has left, and report what it did wrong.
-
-    Args:
-        session: The session.
-        error: How it left: :class:`LinkLost`, :class:`ClientLeft` or a :class:`PacketError`.
-
-    Returns:
-        The reason of the session's end.
-    """
+    """Prepare the last frame for a client that has left, and report what it did wrong; return the reason of the end."""
     reason, code = session.end_of_websocket(error)
     if not isinstance(error, ClientLeft):
         session.close_frame = closing_frame(code)

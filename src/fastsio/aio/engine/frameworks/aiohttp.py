@@ -52,12 +52,7 @@ class Body:
         self._content = request.content
 
     async def read(self, length: int) -> bytes:
-        """
-        Read up to *length* bytes.
-
-        Raises:
-            OSError: The client left, or what it sends cannot be decoded.
-        """
+        """Read up to *length* bytes; raise OSError if the client left, or what it sends cannot be decoded."""
         try:
             data: bytes = await self._content.read(length)
         except require("aiohttp.web", EXTRA).RequestPayloadError as error:
@@ -151,12 +146,7 @@ def _link(websocket: Any, max_control_frames: int) -> Link:
 
 
 async def _next_message(websocket: Any, rate: FrameRate, kinds: Any) -> Any:
-    """
-    Return the next message that is not a ping or pong; answer pings.
-
-    Raises:
-        TooManyFrames: Pings and pongs come at a rate that no use needs.
-    """
+    """Return the next message that is no ping or pong; answer pings, raise TooManyFrames if they come too fast."""
     count = 0
     while True:
         message = await websocket.receive()

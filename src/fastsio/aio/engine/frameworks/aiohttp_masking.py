@@ -49,13 +49,7 @@ def masked_response() -> Any:
 
 
 class MaskedParser:
-    """
-    Hands frames to aiohttp's parser as long as they are masked.
-
-    Args:
-        parser: aiohttp's.
-        queue: Where its messages go.
-    """
+    """Hands frames to aiohttp's parser as long as they are masked; *queue* is where its messages go."""
 
     __slots__ = ("_check", "_parser", "_queue", "feed_eof")
 
@@ -106,12 +100,7 @@ class TrialTransport(asyncio.Transport):
 
 
 async def find_problem() -> str | None:
-    """
-    Serve a WebSocket in memory, to try the installed aiohttp out.
-
-    Returns:
-        What it does otherwise than expected; None if it fits.
-    """
+    """Serve a WebSocket in memory; return what the installed aiohttp does otherwise than expected, None if it fits."""
     web = require("aiohttp.web", EXTRA)
     seen: asyncio.Future[list[Any]] = asyncio.get_running_loop().create_future()
 

@@ -33,12 +33,7 @@ class Body:
         self._more = True
 
     async def read(self, length: int) -> bytes:
-        """
-        Read up to *length* bytes; what the client sends beyond is dropped.
-
-        Raises:
-            OSError: The client left before the body was complete.
-        """
+        """Read up to *length* bytes, and drop what is beyond; raise OSError if the client left before the end."""
         parts: list[bytes] = []
         missing = length
         while self._more and missing > 0:
@@ -183,9 +178,7 @@ def warn_of_limits(environ: dict[str, Any], max_message_bytes: int) -> None:
     """
     Warn of options of uvicorn's that let one small message take much memory.
 
-    Args:
-        environ: Of a WebSocket's handshake. Behind some middlewares uvicorn cannot be seen, and nothing is said.
-        max_message_bytes: The most that the server takes.
+    Behind some middlewares uvicorn cannot be seen, and nothing is said.
     """
     config = getattr(getattr(environ["asgi.receive"], "__self__", None), "config", None)
     size = getattr(config, "ws_max_size", None)

@@ -30,15 +30,7 @@ def is_installed(async_mode: str) -> bool:
 
 
 def async_mode_of(app: Any) -> str:
-    """
-    Tell which mode serves an application.
-
-    Args:
-        app: An aiohttp or Sanic application, or one of a class derived from these.
-
-    Raises:
-        SetupError: It is something else.
-    """
+    """Tell which mode serves an application of aiohttp or Sanic, or of a derived class; else raise SetupError."""
     for kind in type(app).__mro__:
         mode = APPLICATIONS.get((kind.__module__.partition(".")[0], kind.__name__))
         if mode is not None:

@@ -71,15 +71,15 @@ def make_environ(
 
     Args:
         software: The framework.
-        method: GET, POST or OPTIONS; that of a WebSocket handshake is GET.
+        method: That of a WebSocket handshake is GET.
         path: Decoded, with the prefix of a mount.
         query: Without the question mark, as it was sent.
         http_version: ``"1.1"``.
         scheme: ``http``, ``https``, ``ws`` or ``wss``.
         client: The address of the client.
         server: The address at which the request arrived.
-        headers: Name and value, as they were sent. Repeated ones are joined by a comma, and those with an underscore in
-            their name are left out.
+        headers: As they were sent. Repeated ones are joined by a comma, and those with an underscore in their name are
+            left out.
     """
     # The environ stays for as long as the client is connected: equal texts are shared.
     environ = {
@@ -131,14 +131,9 @@ def make_session_environ(
     sid: str, *, method: str, http_version: str, scheme: str, headers: Iterable[tuple[bytes, bytes]]
 ) -> dict[str, Any]:
     """
-    Build what the engine itself reads of the environ of a request for a session.
+    Build what the engine itself reads of the environ of a request for a session, whose id is under ``SID_KEY``.
 
-    Args:
-        sid: The session's id, which is under ``SID_KEY``.
-        method: GET or POST.
-        http_version: As above.
-        scheme: As above.
-        headers: As above; those that the engine does not read are left out.
+    The arguments are as above; headers that the engine does not read are left out.
     """
     environ: dict[str, Any] = {
         SID_KEY: sid,

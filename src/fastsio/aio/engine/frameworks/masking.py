@@ -27,14 +27,7 @@ UNMASKED: Final = b"\x81\x01c"
 
 
 class Trial:
-    """
-    The trial of what is used of one framework.
-
-    Args:
-        framework: Its name and version.
-        find_problem: Tries it out; returns what it does otherwise than expected, or None if it fits.
-        logger: Where the warning goes.
-    """
+    """The trial of what is used of a framework: *find_problem* returns what is otherwise than expected, or None."""
 
     def __init__(self, framework: str, find_problem: Callable[[], Awaitable[str | None]], logger: Logger) -> None:
         self._framework = framework

@@ -58,12 +58,7 @@ class Body:
         self._rest = b""
 
     async def read(self, length: int) -> bytes:
-        """
-        Read up to *length* bytes.
-
-        Raises:
-            OSError: What the client sends cannot be decoded.
-        """
+        """Read up to *length* bytes; raise OSError if what the client sends cannot be decoded."""
         try:
             data = self._rest or await self._next_chunk()
         except require("sanic.exceptions", EXTRA).BadRequest as error:
@@ -137,14 +132,11 @@ async def serve_websocket(environ: dict[str, Any], serve: Callable[[Link], Await
 
 class Messages:
     """
-    The messages of a WebSocket.
+    The messages of a WebSocket of Sanic.
 
     Sanic's ``recv()`` raises CancelledError at the end, and loses messages that arrive together with the peer's closing
     frame or the end of the connection, as they do when a client leaves. So this waits for messages and for the end by
     itself, and what has arrived before the end is read first.
-
-    Args:
-        websocket: Sanic's.
     """
 
     def __init__(self, websocket: Any) -> None:
@@ -161,12 +153,7 @@ class Messages:
             end.cancel()
 
     async def read(self) -> str | bytes | None:
-        """
-        Wait for a message; None when there will be none.
-
-        Raises:
-            PacketError: The client sent a message over the limit; Sanic has closed the connection.
-        """
+        """Wait for a message; None at the end. Raise PacketError after one over the limit, for which Sanic has closed."""
         websocket = self._websocket
         taking = self._taking
         if taking is None:
