@@ -48,7 +48,7 @@ async def test_what_is_queued_in_one_turn_is_one_write():
 async def test_the_handshake_is_answered_together_with_the_first_packet():
     """A client is greeted in one segment."""
     wire, transport, _ = make_wire()
-    wire.open(b"HTTP/1.1 101 Switching Protocols\r\n\r\n")
+    wire.write(b"HTTP/1.1 101 Switching Protocols\r\n\r\n")
     wire.write(join_frames([MessagePacket("a")]))
     await turn()
 

@@ -261,7 +261,8 @@ class Connection(asyncio.BufferedProtocol):
         self._log("[accepted]")
         headers = [*self._state.default_headers, *event.get("headers", ())]
         self._is_accepted = self._is_answered = True
-        self._wire.open(acceptance(self._key, headers, event.get("subprotocol")))
+        # It is written together with the first packets of the engine.
+        self._wire.write(acceptance(self._key, headers, event.get("subprotocol")))
         protocol = ShortTextFraming(
             self._wire, self._transport, self._framing, max_bytes=self._limit, max_rate=self._max_rate
         )

@@ -18,7 +18,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final
 
 from multidict import CIMultiDict
 from picows import WSAutoPingStrategy, WSFrame, WSListener, WSMsgType, WSTransport, WSUpgradeResponse
@@ -30,7 +30,7 @@ from fastsio.engine.frames import CLOSE, PONG, frame
 
 if TYPE_CHECKING:
     from fastsio.aio.engine.links import Frame
-    from fastsio.integrations.fast.websocket import Flushable
+    from fastsio.integrations.fast.websocket import Flushable, Wire
 
 INVALID_UTF8: Final = 1007
 #: The size of the buffer that picows reads into; picows doubles it when it is full.
@@ -53,40 +53,6 @@ BINARY: Final = WSMsgType.BINARY
 PING: Final = WSMsgType.PING
 PONG_FRAME: Final = WSMsgType.PONG
 logger = logging.getLogger("uvicorn.error")
-
-
-class Wire(Protocol):
-    """The methods of a wire that the framing calls."""
-
-    def deliver(self, data: Frame) -> None:
-        """Handle a message."""
-
-    def write_raw(self, data: bytes) -> None:
-        """Write a frame as it is."""
-
-    def call_later(self, flushable: Flushable) -> None:
-        """Call the ``flush()`` of *flushable* at the end of this turn of the loop."""
-
-    def give_way(self) -> None:
-        """Stop reading until the other connections have had a turn."""
-
-    def replace(self, protocol: asyncio.BufferedProtocol) -> None:
-        """Read with *protocol* from now on, unless the WebSocket is closing."""
-
-    def fail(self, code: int) -> None:
-        """Close the WebSocket: the peer broke the protocol. No message follows."""
-
-    def peer_closes(self, reply: bytes) -> None:
-        """Answer the peer's close frame, and close. No message follows."""
-
-    def lost(self) -> None:
-        """End the WebSocket: its connection is gone."""
-
-    def pause_writing(self) -> None:
-        """Stop writing: the peer does not keep up with reading."""
-
-    def resume_writing(self) -> None:
-        """Write again: the peer has caught up."""
 
 
 class UnsentResponse(WSUpgradeResponse):
@@ -430,7 +396,7 @@ class TrialWire:
 
 def find_problem() -> str | None:
     """Test the installed picows, in the running loop; return what differs from what is expected, or None."""
-    trial = TrialWire()
+    trial: Any = TrialWire()
     try:
         protocol = open_framing(trial, max_bytes=64, max_rate=64)
         # A text in two fragments with a ping between them, a frame that is not masked.

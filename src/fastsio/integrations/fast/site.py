@@ -101,7 +101,8 @@ class Site:
         self.entry: Any = config.loaded_app
         self._inner = skip_proxy_headers(self.entry)
         self._scheme = "https" if config.is_ssl else "http"
-        self._new_context = Context if getattr(config, "reset_contextvars", False) else copy_context
+        #: Makes a context for a request, so that requests do not see each other's context variables.
+        self.new_context = Context if getattr(config, "reset_contextvars", False) else copy_context
         #: Path -> the result of :meth:`engine_alone`.
         self._engines_alone: dict[bytes, EngineServer | None] = {}
         self._defaults: list[Header] | None = None
@@ -174,14 +175,10 @@ class Site:
 
     def spawn(self, coroutine: Coroutine[Any, Any, None]) -> None:
         """Start a task that uvicorn waits for when it stops."""
-        task = self.loop.create_task(coroutine, context=self._new_context())
+        task = self.loop.create_task(coroutine, context=self.new_context())
         tasks = self.state.tasks
         tasks.add(task)
         task.add_done_callback(tasks.discard)
-
-    def new_context(self) -> Context:
-        """Return a new context for a request, so that requests do not see each other's context variables."""
-        return self._new_context()
 
     # Responses.
 

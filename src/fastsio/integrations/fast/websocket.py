@@ -189,10 +189,6 @@ class Wire(DirectLink):
         """Return how many bytes the transport has not written."""
         return self._transport.get_write_buffer_size()
 
-    def open(self, acceptance: bytes) -> None:
-        """Queue the answer to the handshake, to be written together with the first packets of the engine."""
-        self.write(acceptance)
-
     def flush(self) -> None:
         """Write the queued frames."""
         out = self._out

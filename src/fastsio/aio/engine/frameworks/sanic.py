@@ -153,7 +153,7 @@ class Messages:
             end.cancel()
 
     async def read(self) -> str | bytes | None:
-        """Wait for a message; None at the end. Raise PacketError after one over the limit, for which Sanic has closed."""
+        """Wait for a message; None at the end. Raise PacketError after one over the limit, when Sanic has closed."""
         websocket = self._websocket
         taking = self._taking
         if taking is None:
