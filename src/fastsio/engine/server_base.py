@@ -29,7 +29,6 @@ from fastsio.engine.options import (
     choose_transports,
 )
 from fastsio.engine.request import Request, RequestRefused
-from fastsio.engine.session import CLOSE_GRACE_S, SessionState
 from fastsio.engine.session_tables import Asked, Reason, Transport
 
 if TYPE_CHECKING:
@@ -39,6 +38,8 @@ if TYPE_CHECKING:
 
 #: The name by which applications configure the logger.
 LOGGER_NAME: Final = "engineio.server"
+#: How long the last frames and the closing handshake may take before the connection is closed without them.
+CLOSE_GRACE_S: Final = 10.0
 #: The bytes of a session's id: 120 bits, which base64 writes in 20 characters without padding.
 RANDOM_BYTES: Final = 15
 #: As many as ``engineio.payload.Payload.max_decode_packets``.
@@ -363,7 +364,7 @@ class ServerBase(ABC):
             raise KeyError("Session not found" if socket is None else "Session is disconnected")
         return socket
 
-    def retire(self, session: SessionState, *, keep: bool) -> None:
+    def retire(self, session: Any, *, keep: bool) -> None:
         """
         Remove a session that is over from :attr:`sockets`.
 
@@ -375,12 +376,12 @@ class ServerBase(ABC):
         if keep:
             self.deadlines.set(session, self.ping_timeout)
 
-    def forget(self, session: SessionState) -> None:
+    def forget(self, session: Any) -> None:
         """Stop waiting for the last poll of a session that is over."""
         self._last_polls.pop(session.sid, None)
         self.deadlines.clear(session)
 
-    def _reject(self, session: SessionState) -> None:
+    def _reject(self, session: Any) -> None:
         session.reject()
         self.sockets.pop(session.sid, None)
 
@@ -401,18 +402,19 @@ class ServerBase(ABC):
         Returns:
             False when there is no such client, or it is too slow and the packets were dropped.
         """
-        session: SessionState | None = self.sockets.get(eio_sid)
+        session = self.sockets.get(eio_sid)
         if session is None:
             self.logger.debug("Cannot send, the client is gone")
             return False
-        return session.post(packets, waits)
+        is_sent: bool = session.post(packets, waits)
+        return is_sent
 
     # -- requests
 
     def find(self, sid: str, request: Request) -> Any:
         """Return the session of a request; raise RequestRefused if it does not exist, or cannot take the request."""
         asked = Asked.WEBSOCKET if request.is_websocket else Asked.POLL if request.method == "GET" else Asked.POST
-        session: SessionState | None = self.sockets.get(sid)
+        session = self.sockets.get(sid)
         if session is None and asked is Asked.POLL:
             session = self._last_polls.get(sid)
         # A poll that arrives while the disconnect handler runs gets the last packets.

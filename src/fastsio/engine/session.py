@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, Any, ClassVar, Final, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from fastsio.engine.congestion import Congestion, PauseBudget, buffers_for
 from fastsio.engine.deadlines import NEVER, PUNCTUAL
@@ -38,48 +38,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from logging import Logger
 
-    from fastsio.engine.options import SlowClientPolicy
     from fastsio.engine.packet import ControlPacket, WirePacket
+    from fastsio.engine.server_base import ServerBase
 
 #: How long a poll that arrives during an upgrade waits for the end of the upgrade.
 UPGRADE_CHECK_S: Final = 0.1
 #: How long an upgrade that is under way may take when the server shuts down.
 UPGRADE_GRACE_S: Final = 1.0
-#: How long the last frames and the closing handshake may take before the connection is closed without them.
-CLOSE_GRACE_S: Final = 10.0
-
-
-class SessionHost(Protocol):
-    """The members of its server that a session uses; the options are those of ``ServerBase``."""
-
-    logger: Logger
-    reason: type[Reason]
-    handlers: dict[str, Callable[..., Any]]
-    receivers: frozenset[Callable[..., Any]]
-    deadlines: Any
-    congested: set[Any]
-    is_admitting: bool
-    is_traced: bool
-    start_service_task: bool
-    ping_interval: float
-    ping_interval_grace_period: float
-    ping_timeout: float
-    max_http_buffer_size: int
-    max_buffer_bytes: int
-    max_buffer_packets: int
-    high_water_bytes: int
-    high_water_packets: int
-    slow_client_timeout: float
-    slow_client: SlowClientPolicy
-
-    def report(self, message: str, kind: str) -> None:
-        """Log what a client did wrong."""
-
-    def retire(self, session: Any, *, keep: bool) -> None:
-        """Remove a session that is over from the server's sessions."""
-
-    def forget(self, session: Any) -> None:
-        """Stop waiting for the last poll of a session that is over."""
 
 
 class SessionState(ABC):
@@ -144,9 +109,9 @@ class SessionState(ABC):
     protocol: ClassVar[int] = 4
     #: Whether polls are answered with text only, for clients of Engine.IO 3 that read no binary.
     polls_base64: bool = False
-    server: SessionHost
+    server: ServerBase
 
-    def __init__(self, server: SessionHost, sid: str) -> None:
+    def __init__(self, server: ServerBase, sid: str) -> None:
         self.server = server
         self.sid = sid
         self.connection: Any = None

@@ -1,62 +1,103 @@
-"""What the sessions of an Engine.IO server, and their transports, need of the server."""
+"""
+The server as its sessions and their transports know it: its tasks, and the handlers of the application.
+
+The requests are in :mod:`.server`.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Protocol
+import asyncio
+from time import monotonic
+from typing import TYPE_CHECKING, Any
 
-from fastsio.engine.session import SessionHost
+# Only asyncio:
+from fastsio.aio.engine.bodies import Watch, start_watches
+
+# Both:
+from fastsio.aio.engine.read_ahead import AHEAD_AFTER_S
+from fastsio.aio.engine.timers import Deadlines
+from fastsio.engine.server_base import ServerBase
 
 if TYPE_CHECKING:
-    import asyncio
     from collections.abc import Awaitable, Callable, Coroutine
 
-    # Only asyncio:
-    from fastsio.aio.engine.bodies import Watch
-    from fastsio.aio.engine.timers import Deadlines
+    from fastsio.engine.session import SessionState
+
+    # Only threads:
+    # | from fastsio.engine.hang_watch import HangWatch
+    # |
     # Both:
 
 
-class Host(SessionHost, Protocol):
-    """The members of its server that a session and its transports use; the options are those of ``ServerBase``."""
+class Host(ServerBase):
+    """The base of the Engine.IO server, with what its sessions use."""
 
-    body_timeout: float
-    upgrade_timeout: float
-    handler_grace: float
-    close_grace: float
+    clock = staticmethod(monotonic)
     # Only asyncio:
-    stepped_handlers: frozenset[Callable[..., Any]]
-    ahead_after: float
-    watches: Deadlines[Watch]
+    #: The driver of the web framework.
+    _async: dict[str, Any]
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        #: Handlers that run no application code of events themselves: they may be stepped outside of a task.
+        self.stepped_handlers: frozenset[Callable[..., Any]] = frozenset()
+        #: How long a message is handled before more is read; a pong must be found in time.
+        self.ahead_after = min(AHEAD_AFTER_S, self.ping_timeout / 4)
+        #: Of the requests that were not answered at once, for as long.
+        self.watches: Deadlines[Watch] = Deadlines(start_watches)
+        self._tasks: set[asyncio.Task[Any]] = set()
 
     @property
     def wait_disconnected(self) -> Callable[[dict[str, Any]], Awaitable[None]] | None:
-        """Waits until the client of a request has gone."""
+        """Waits until the client of a request has gone; None where the framework cancels the request instead."""
+        return self._async.get("wait_disconnected")
 
     def spawn(self, coroutine: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         """Run a coroutine in a task that is kept alive until it is done."""
-        ...
+        task = asyncio.get_running_loop().create_task(coroutine)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
 
     # Only threads:
-    # | async_mode: str
-    # | hang_watch: Any
-    # |
-    # | def create_event(self) -> Any:
-    # |     """Return an event that threads wait for."""
-    # |
-    # | def start_background_task(self, target: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-    # |     """Run a function in a thread."""
+    # | hang_watch: HangWatch
     # |
     # Both:
-    @property
-    def packets_per_payload(self) -> int:
-        """How many packets of one POST are handled before other clients have a turn."""
-        ...
-
     async def sleep(self, seconds: float = 0) -> None:
         """Wait; other tasks, threads or greenlets run meanwhile."""
+        await self._background.sleep(seconds)
 
-    async def run_message(self, session: Any, data: str | bytes) -> None:
+    async def run_connect(self, sid: str, environ: dict[str, Any]) -> Any:
+        """Ask the application to accept a client; an error in its handler refuses it."""
+        handler = self.handlers.get("connect")
+        if handler is None:
+            return None
+        try:
+            return await handler(sid, environ)
+        except Exception:
+            self.logger.exception("connect handler error")
+            return False
+
+    async def run_message(self, session: SessionState, data: str | bytes) -> None:
         """Give the application a message that came in a POST."""
+        on_message, key = session.message_handler()
+        try:
+            # Only asyncio:
+            waiting = on_message(key, data)
+            if waiting is not None:
+                await waiting
+            # Only threads:
+            # | on_message(key, data)
+            # Both:
+        except Exception:
+            self.logger.exception("message handler error")
 
     async def run_disconnect(self, sid: str, reason: str) -> None:
         """Tell the application that a client is gone."""
+        handler = self.handlers.get("disconnect")
+        if handler is None:
+            return
+        try:
+            await handler(sid, reason)
+        except Exception:
+            self.logger.exception("disconnect handler error")

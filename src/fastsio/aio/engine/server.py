@@ -10,15 +10,9 @@ from __future__ import annotations
 import asyncio
 import inspect
 from contextlib import asynccontextmanager
-from time import monotonic
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from fastsio.aio.engine import polling, websocket
-
-# Only asyncio:
-from fastsio.aio.engine.bodies import Watch, start_watches
-
-# Both:
 from fastsio.aio.engine.eager import NOTHING
 from fastsio.aio.engine.eio3_session import Eio3Session
 from fastsio.aio.engine.frameworks import drivers
@@ -27,14 +21,14 @@ from fastsio.aio.engine.frameworks import drivers
 from fastsio.aio.engine.frameworks.environ import SID_KEY
 
 # Both:
-from fastsio.aio.engine.read_ahead import AHEAD_AFTER_S
+from fastsio.aio.engine.host import Host
 from fastsio.aio.engine.session import Session
 from fastsio.aio.engine.timers import Deadlines
 from fastsio.engine import http, polls
 from fastsio.engine.log_format import shown_text
 from fastsio.engine.packet import OPEN, ControlPacket, WirePacket, join_frames, message_of, packet_of
 from fastsio.engine.request import PROTOCOL_KEY, Request, RequestRefused, read_request
-from fastsio.engine.server_base import Background, SecondWebSocket, ServerBase
+from fastsio.engine.server_base import Background, SecondWebSocket
 from fastsio.engine.session_tables import Asked, Life, Move, Step
 from fastsio.engine.websocket_handshake import websocket_key
 from fastsio.exceptions import SetupError
@@ -49,7 +43,7 @@ from fastsio.exceptions import SetupError
 # Both:
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Sequence
+    from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 
     # Only threads:
     # | from fastsio.sync.engine.socketlink import SocketLink
@@ -69,7 +63,7 @@ TASKS: Final = Background(
 Answer: TypeAlias = http.Response | Session | SecondWebSocket
 
 
-class EngineServer(ServerBase):
+class EngineServer(Host):
     """
     An Engine.IO server, with the interface and the options of engineio's, and more of both.
 
@@ -83,7 +77,6 @@ class EngineServer(ServerBase):
     # Only threads:
     # | _kind = "Server"
     # Both:
-    clock = staticmethod(monotonic)
     sockets: dict[str, Session]
 
     def __init__(self, **options: Any) -> None:
@@ -95,13 +88,6 @@ class EngineServer(ServerBase):
         self._async = drivers.DRIVERS[self.async_mode]
         self._background = TASKS
         self._chosen_mode: str | None = options.get("async_mode")
-        #: Handlers that run no application code of events themselves: they may be stepped outside of a task.
-        self.stepped_handlers: frozenset[Callable[..., Any]] = frozenset()
-        #: How long a message is handled before more is read; a pong must be found in time.
-        self.ahead_after = min(AHEAD_AFTER_S, self.ping_timeout / 4)
-        #: Of the requests that were not answered at once, for as long.
-        self.watches: Deadlines[Watch] = Deadlines(start_watches)
-        self._tasks: set[asyncio.Task[Any]] = set()
         # Only threads:
         # | self.deadlines = Deadlines(self._on_due, self)
         # | self._background = thread_modes.threads_of(self.async_mode)
@@ -112,11 +98,6 @@ class EngineServer(ServerBase):
         # Both:
 
     # Only asyncio:
-    @property
-    def wait_disconnected(self) -> Callable[[dict[str, Any]], Awaitable[None]] | None:
-        """Waits until the client of a request has gone; None where the framework cancels the request instead."""
-        return self._async.get("wait_disconnected")
-
     def use_mode(self, async_mode: str) -> None:
         """
         Serve the requests of a framework, whatever framework is installed.
@@ -521,57 +502,9 @@ class EngineServer(ServerBase):
         environ[PROTOCOL_KEY] = Eio3Session.protocol
         return Eio3Session(self, sid, base64=request.base64)
 
-    # -- the application
-
-    async def run_connect(self, sid: str, environ: dict[str, Any]) -> Any:
-        """Ask the application to accept a client; an error in its handler refuses it."""
-        handler = self.handlers.get("connect")
-        if handler is None:
-            return None
-        try:
-            return await handler(sid, environ)
-        except Exception:
-            self.logger.exception("connect handler error")
-            return False
-
-    async def run_message(self, session: Session, data: str | bytes) -> None:
-        """Give the application a message that came in a POST."""
-        on_message, key = session.message_handler()
-        try:
-            # Only asyncio:
-            waiting = on_message(key, data)
-            if waiting is not None:
-                await waiting
-            # Only threads:
-            # | on_message(key, data)
-            # Both:
-        except Exception:
-            self.logger.exception("message handler error")
-
-    async def run_disconnect(self, sid: str, reason: str) -> None:
-        """Tell the application that a client is gone."""
-        handler = self.handlers.get("disconnect")
-        if handler is None:
-            return
-        try:
-            await handler(sid, reason)
-        except Exception:
-            self.logger.exception("disconnect handler error")
-
     # -- background
 
-    async def sleep(self, seconds: float = 0) -> None:
-        """Wait; other tasks, threads or greenlets run meanwhile."""
-        await self._background.sleep(seconds)
-
     # Only asyncio:
-    def spawn(self, coroutine: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
-        """Run a coroutine in a task that is kept alive until it is done."""
-        task = asyncio.get_running_loop().create_task(coroutine)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-        return task
-
     def _on_due(self, members: list[Session]) -> None:
         # In a task: a WebSocket's send may ask which task it runs in, and a callback of the loop runs in none.
         self.spawn(self._serve_deadlines(members))

@@ -19,7 +19,7 @@ from weakref import WeakKeyDictionary, ref
 from fastsio.aio.engine.links import DirectLink
 from fastsio.engine.frame_reader import MESSAGE_TOO_BIG, NORMAL_CLOSURE, POLICY_VIOLATION, LinkLost, TooManyFrames
 from fastsio.engine.frames import BINARY, TEXT, close_frame, frame
-from fastsio.engine.session import CLOSE_GRACE_S
+from fastsio.engine.server_base import CLOSE_GRACE_S
 from fastsio.exceptions import PacketError
 
 if TYPE_CHECKING:

@@ -1,42 +1,57 @@
 # Written by tools/unasync.py from aio/engine/host.py; change that one.
-"""What the sessions of an Engine.IO server, and their transports, need of the server."""
+"""
+The server as its sessions and their transports know it: its tasks, and the handlers of the application.
+
+The requests are in :mod:`.server`.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Protocol
+from time import monotonic
+from typing import TYPE_CHECKING, Any
 
-from fastsio.engine.session import SessionHost
+from fastsio.engine.server_base import ServerBase
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from fastsio.engine.hang_watch import HangWatch
+    from fastsio.engine.session import SessionState
 
 
-class Host(SessionHost, Protocol):
-    """The members of its server that a session and its transports use; the options are those of ``ServerBase``."""
+class Host(ServerBase):
+    """The base of the Engine.IO server, with what its sessions use."""
 
-    body_timeout: float
-    upgrade_timeout: float
-    handler_grace: float
-    close_grace: float
-    async_mode: str
-    hang_watch: Any
-
-    def create_event(self) -> Any:
-        """Return an event that threads wait for."""
-
-    def start_background_task(self, target: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-        """Run a function in a thread."""
-
-    @property
-    def packets_per_payload(self) -> int:
-        """How many packets of one POST are handled before other clients have a turn."""
-        ...
+    clock = staticmethod(monotonic)
+    hang_watch: HangWatch
 
     def sleep(self, seconds: float = 0) -> None:
         """Wait; other tasks, threads or greenlets run meanwhile."""
+        self._background.sleep(seconds)
 
-    def run_message(self, session: Any, data: str | bytes) -> None:
+    def run_connect(self, sid: str, environ: dict[str, Any]) -> Any:
+        """Ask the application to accept a client; an error in its handler refuses it."""
+        handler = self.handlers.get("connect")
+        if handler is None:
+            return None
+        try:
+            return handler(sid, environ)
+        except Exception:
+            self.logger.exception("connect handler error")
+            return False
+
+    def run_message(self, session: SessionState, data: str | bytes) -> None:
         """Give the application a message that came in a POST."""
+        on_message, key = session.message_handler()
+        try:
+            on_message(key, data)
+        except Exception:
+            self.logger.exception("message handler error")
 
     def run_disconnect(self, sid: str, reason: str) -> None:
         """Tell the application that a client is gone."""
+        handler = self.handlers.get("disconnect")
+        if handler is None:
+            return
+        try:
+            handler(sid, reason)
+        except Exception:
+            self.logger.exception("disconnect handler error")

@@ -11,7 +11,6 @@ from __future__ import annotations
 import inspect
 from contextlib import contextmanager
 from functools import partial
-from time import monotonic
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from fastsio.engine import http, polls
@@ -19,11 +18,12 @@ from fastsio.engine.hang_watch import HangWatch
 from fastsio.engine.log_format import shown_text
 from fastsio.engine.packet import OPEN, ControlPacket, WirePacket, message_of, packet_of
 from fastsio.engine.request import PROTOCOL_KEY, Request, RequestRefused, read_request
-from fastsio.engine.server_base import SecondWebSocket, ServerBase
+from fastsio.engine.server_base import SecondWebSocket
 from fastsio.engine.session_tables import Life, Move, Step
 from fastsio.engine.websocket_handshake import accept_response
 from fastsio.sync.engine import accepting, polling, thread_modes, websocket
 from fastsio.sync.engine.eio3_session import Eio3Session
+from fastsio.sync.engine.host import Host
 from fastsio.sync.engine.lent_sockets import lends
 from fastsio.sync.engine.session import Session
 from fastsio.sync.engine.timers import Deadlines
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 Answer: TypeAlias = http.Response | Session | SecondWebSocket
 
 
-class EngineServer(ServerBase):
+class EngineServer(Host):
     """
     An Engine.IO server, with the interface and the options of engineio's, and more of both.
 
@@ -48,7 +48,6 @@ class EngineServer(ServerBase):
     """
 
     _kind = "Server"
-    clock = staticmethod(monotonic)
     sockets: dict[str, Session]
 
     def __init__(self, **options: Any) -> None:
@@ -285,42 +284,7 @@ class EngineServer(ServerBase):
         environ[PROTOCOL_KEY] = Eio3Session.protocol
         return Eio3Session(self, sid, base64=request.base64)
 
-    # -- the application
-
-    def run_connect(self, sid: str, environ: dict[str, Any]) -> Any:
-        """Ask the application to accept a client; an error in its handler refuses it."""
-        handler = self.handlers.get("connect")
-        if handler is None:
-            return None
-        try:
-            return handler(sid, environ)
-        except Exception:
-            self.logger.exception("connect handler error")
-            return False
-
-    def run_message(self, session: Session, data: str | bytes) -> None:
-        """Give the application a message that came in a POST."""
-        on_message, key = session.message_handler()
-        try:
-            on_message(key, data)
-        except Exception:
-            self.logger.exception("message handler error")
-
-    def run_disconnect(self, sid: str, reason: str) -> None:
-        """Tell the application that a client is gone."""
-        handler = self.handlers.get("disconnect")
-        if handler is None:
-            return
-        try:
-            handler(sid, reason)
-        except Exception:
-            self.logger.exception("disconnect handler error")
-
     # -- background
-
-    def sleep(self, seconds: float = 0) -> None:
-        """Wait; other tasks, threads or greenlets run meanwhile."""
-        self._background.sleep(seconds)
 
     def _on_due(self, members: list[Any]) -> None:
         for member in members:
