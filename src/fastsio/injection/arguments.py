@@ -30,7 +30,7 @@ from fastsio.types import Source
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from fastsio.injection.graph import Filling, Flattener, Graph, Site
+    from fastsio.injection.graph import Filling, Graph, Site
     from fastsio.injection.sources import Getter
 
 #: The slot that an annotation stands for.
@@ -61,12 +61,7 @@ class _Wire:
 
 
 def wire_handler(
-    entries: Sequence[tuple[Parameter, Need]],
-    *,
-    prefix: tuple[str, ...],
-    site: Site,
-    graph: Graph,
-    flattener: Flattener,
+    entries: Sequence[tuple[Parameter, Need]], *, prefix: tuple[str, ...], site: Site, graph: Graph
 ) -> Arguments:
     """Return the arguments of a handler with markers."""
     claimed = {_CLAIMS.get(need.source) for _, need in entries if isinstance(need, FromSource)}
@@ -82,7 +77,7 @@ def wire_handler(
                 continue
         if _is_left_alone(parameter, need, site):
             continue
-        arguments.add(parameter, flattener.getter(_fill(parameter, need, wire, site, graph)))
+        arguments.add(parameter, graph.getter(_fill(parameter, need, wire, site, graph)))
     return arguments
 
 
@@ -102,12 +97,7 @@ def wire_plain(kind: HandlerKind, prefix: tuple[str, ...], most: int | None) -> 
 
 
 def wire_hook(
-    entries: Sequence[tuple[Parameter, Need]],
-    *,
-    offered: tuple[str, ...],
-    site: Site,
-    graph: Graph,
-    flattener: Flattener,
+    entries: Sequence[tuple[Parameter, Need]], *, offered: tuple[str, ...], site: Site, graph: Graph
 ) -> Arguments:
     """Return the arguments of a hook: the values of *offered* that its parameters name, and its injected ones."""
     arguments = Arguments()
@@ -116,7 +106,7 @@ def wire_hook(
         if parameter.shape is Shape.KEYWORD_REST:
             arguments.open_keywords = _others(tuple(name for name in offered if name not in accepted))
         elif parameter.shape is not Shape.REST:
-            arguments.add(parameter, flattener.getter(_fill_hook(parameter, need, offered, site, graph)))
+            arguments.add(parameter, graph.getter(_fill_hook(parameter, need, offered, site, graph)))
     return arguments
 
 
@@ -209,15 +199,13 @@ SESSION: Final = "session"
 DATA: Final = "data"
 
 
-def wire_room_hook(
-    entries: Sequence[tuple[Parameter, Need]], *, site: Site, graph: Graph, flattener: Flattener
-) -> Arguments:
+def wire_room_hook(entries: Sequence[tuple[Parameter, Need]], *, site: Site, graph: Graph) -> Arguments:
     """Return the arguments of a hook of a room class."""
     arguments = Arguments()
     left = _values_left(entries)
     for parameter, need in entries:
         if parameter.shape not in (Shape.REST, Shape.KEYWORD_REST):
-            arguments.add(parameter, flattener.getter(_fill_room_hook(parameter, need, left, site, graph)))
+            arguments.add(parameter, graph.getter(_fill_room_hook(parameter, need, left, site, graph)))
     return arguments
 
 

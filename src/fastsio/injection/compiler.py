@@ -46,7 +46,7 @@ from fastsio.injection import fastapi_markers
 from fastsio.injection.arguments import wire_handler, wire_hook, wire_plain, wire_room_hook
 from fastsio.injection.calls import bind, with_fallback
 from fastsio.injection.endpoint import Endpoint, Plan
-from fastsio.injection.graph import Flattener, Graph, Node, Site
+from fastsio.injection.graph import Graph, Node, Site
 from fastsio.injection.markers import Dependency
 from fastsio.injection.parameters import (
     OPTIONAL_LAST,
@@ -175,20 +175,19 @@ class Recipe:
         entries = [(parameter, classify(parameter)) for parameter in parameters or ()]
         site = Site(self.label, self.kind)
         graph = Graph(asynchronous=self.asynchronous, overrides=overrides, caller_names=self.caller_names)
-        flattener = Flattener(asynchronous=self.asynchronous)
         for marker in self.dependencies:
-            flattener.getter(graph.injected(_ANONYMOUS, _dependency_of(marker, self.label), site))
+            graph.getter(graph.injected(_ANONYMOUS, _dependency_of(marker, self.label), site))
         positional = self.kind not in _ALWAYS_INJECTED and not any(is_marked(need) for _, need in entries)
-        call = self._call(entries, site, graph, flattener, positional=positional)
+        call = self._call(entries, site, graph, positional=positional)
         return Plan(
-            tuple(flattener.steps),
+            tuple(graph.steps),
             call,
             awaits=self.is_coroutine and self.kind is not HandlerKind.DEPENDENCY,
             plain=positional and not self.dependencies and self.response_model is None,
             named=graph.named,
             finish=None if self.response_model is None else response_filter(self.label, self.response_model),
-            opens=flattener.opens,
-            brief_keys=tuple(flattener.brief_keys),
+            opens=graph.opens,
+            brief_keys=tuple(graph.brief_keys),
         )
 
     def _parameters(self, *, final: bool) -> tuple[Parameter, ...] | None:
@@ -203,25 +202,17 @@ class Recipe:
                 raise
             return parameters
 
-    def _call(
-        self,
-        entries: Sequence[tuple[Parameter, Need]],
-        site: Site,
-        graph: Graph,
-        flattener: Flattener,
-        *,
-        positional: bool,
-    ) -> Getter:
+    def _call(self, entries: Sequence[tuple[Parameter, Need]], site: Site, graph: Graph, *, positional: bool) -> Getter:
         if self.kind is HandlerKind.DEPENDENCY:  # its own step makes the value; the call only returns it
-            return flattener.getter(graph.node(_ANONYMOUS, Dependency(self.handler), EMPTY, site))
+            return graph.getter(graph.node(_ANONYMOUS, Dependency(self.handler), EMPTY, site))
         if positional:
             arguments = wire_plain(self.kind, self.prefix, positional_range(self.handler)[1])
         elif self.kind is HandlerKind.HOOK:
-            arguments = wire_hook(entries, offered=self.prefix, site=site, graph=graph, flattener=flattener)
+            arguments = wire_hook(entries, offered=self.prefix, site=site, graph=graph)
         elif self.kind in ROOM_KINDS:
-            arguments = wire_room_hook(entries, site=site, graph=graph, flattener=flattener)
+            arguments = wire_room_hook(entries, site=site, graph=graph)
         else:
-            arguments = wire_handler(entries, prefix=self.prefix, site=site, graph=graph, flattener=flattener)
+            arguments = wire_handler(entries, prefix=self.prefix, site=site, graph=graph)
         return bind(self.handler, arguments)
 
 

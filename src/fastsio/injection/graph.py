@@ -163,7 +163,9 @@ class Made:
 
 class Graph:
     """
-    Builds the dependency nodes of one endpoint.
+    The dependencies of one endpoint: builds a node for each use, and turns nodes into *steps*.
+
+    A step is before those that use it; uses of one dependency share a step.
 
     Args:
         asynchronous: Whether dependencies may be awaited.
@@ -177,6 +179,13 @@ class Graph:
         self._overrides = overrides
         #: Whether a dependency was found by name: the plan is then made again after a later registration.
         self.named = False
+        self.steps: list[Step] = []
+        #: The keys of the steps.
+        self._keys: set[Hashable] = set()
+        #: Whether one of the steps may open something that has to be closed.
+        self.opens = False
+        #: The keys of the values that are closed when the handler has returned.
+        self.brief_keys: list[Hashable] = []
 
     def injected(self, parameter: Parameter, need: Need, site: Site) -> Filling:
         """Return the filling of a parameter of any function that is injected, and does not take a payload argument."""
@@ -326,23 +335,10 @@ class Graph:
         index, default = node.take_payload(), payload_default(parameter)
         return site.build(parameter, lambda: sources.valid_argument(index, annotation, default))
 
-
-class Flattener:
-    """Turns nodes into *steps*, each before those that use it; uses of one dependency share a step."""
-
-    def __init__(self, *, asynchronous: bool) -> None:
-        self._asynchronous = asynchronous
-        self._keys: set[Hashable] = set()
-        self.steps: list[Step] = []
-        #: Whether one of the steps may open something that has to be closed.
-        self.opens = False
-        #: The keys of the values that are closed when the handler has returned.
-        self.brief_keys: list[Hashable] = []
-
     def getter(self, filling: Filling) -> Getter:
         """Return the getter of a filling; the step of a dependency is added first if it does not exist yet."""
         if isinstance(filling, Made):
-            self.steps.append(Step(filling, filling.maker, self._asynchronous, shared=False))
+            self.steps.append(Step(filling, filling.maker, self.asynchronous, shared=False))
             return sources.resolved(filling)
         if not isinstance(filling, Node):
             return filling
@@ -359,20 +355,20 @@ class Flattener:
     def _step(self, key: Hashable, node: Node, arguments: Arguments) -> Step:
         marker, colour = node.marker, colour_of(node.function)
         shared = marker.use_cache and not node.volatile
-        in_thread = marker.in_thread and self._asynchronous
+        in_thread = marker.in_thread and self.asynchronous
         is_value = colour in (Colour.PLAIN, Colour.COROUTINE)
         if node.lifetime != "connection" and is_value and marker.semaphore is None:
             call, awaits = value_call(node.function, colour, arguments, in_thread=in_thread)
             if awaits or not node.may_give_coroutine:
                 return Step(key, call, awaits, shared)
-            if self._asynchronous:
+            if self.asynchronous:
                 return Step(key, call, awaits=True, shared=shared, certain=False)
             return Step(key, refusing_coroutines(call, node.refusal), awaits=False, shared=shared)
         opener, awaits = opener_for(
             node.function,
             colour,
             arguments,
-            asynchronous=self._asynchronous,
+            asynchronous=self.asynchronous,
             in_thread=in_thread,
             refusal=node.refusal,
         )
@@ -381,7 +377,7 @@ class Flattener:
         opens = not is_value or marker.semaphore is not None
         self.opens = self.opens or opens
         if node.lifetime == "connection":
-            return connection_step(key, opener, awaits=awaits, asynchronous=self._asynchronous, opens=opens)
+            return connection_step(key, opener, awaits=awaits, asynchronous=self.asynchronous, opens=opens)
         if node.lifetime == "function":
             self.brief_keys.append(key)
             return brief_step(key, opener, awaits=awaits, shared=shared)
