@@ -79,7 +79,7 @@ if TYPE_CHECKING:
     from fastsio.injection.sources import Getter
 
 #: Kinds that have no python-socketio form to fall back to.
-_ALWAYS_INJECTED = frozenset({HandlerKind.EXCEPTION, HandlerKind.HOOK, HandlerKind.DEPENDENCY}) | ROOM_KINDS
+_ALWAYS_INJECTED = frozenset({HandlerKind.EXCEPTION, HandlerKind.HOOK}) | ROOM_KINDS
 
 
 def compile_endpoint(
@@ -182,7 +182,7 @@ class Recipe:
         return Plan(
             tuple(graph.steps),
             call,
-            awaits=self.is_coroutine and self.kind is not HandlerKind.DEPENDENCY,
+            awaits=self.is_coroutine,
             plain=positional and not self.dependencies and self.response_model is None,
             named=graph.named,
             finish=None if self.response_model is None else response_filter(self.label, self.response_model),
@@ -203,8 +203,6 @@ class Recipe:
             return parameters
 
     def _call(self, entries: Sequence[tuple[Parameter, Need]], site: Site, graph: Graph, *, positional: bool) -> Getter:
-        if self.kind is HandlerKind.DEPENDENCY:  # its own step makes the value; the call only returns it
-            return graph.getter(graph.node(_ANONYMOUS, Dependency(self.handler), EMPTY, site))
         if positional:
             arguments = wire_plain(self.kind, self.prefix, positional_range(self.handler)[1])
         elif self.kind is HandlerKind.HOOK:

@@ -284,7 +284,6 @@ class HandlerKind(Enum):
     CONNECT = "connect"
     DISCONNECT = "disconnect"
     EXCEPTION = "exception"
-    DEPENDENCY = "dependency"
     HOOK = "hook"
     CLIENT_EVENT = "client event"
     CLIENT_CONNECT = "client connect"
@@ -312,7 +311,6 @@ CALL_FORMS: Final[dict[HandlerKind, tuple[tuple[str, ...], int | None]]] = {
     HandlerKind.CONNECT: (("sid", "environ", "auth"), 1),
     HandlerKind.DISCONNECT: (("sid", "reason"), 0),
     HandlerKind.EXCEPTION: (("exc",), None),
-    HandlerKind.DEPENDENCY: ((), None),
     HandlerKind.HOOK: ((), None),
     HandlerKind.CLIENT_EVENT: ((), None),
     HandlerKind.CLIENT_CONNECT: ((), 0),

@@ -205,17 +205,6 @@ async def test_response_model_validates_and_dumps(harness):
         await endpoint.call(harness.context(5))
 
 
-async def test_a_dependency_can_be_compiled_by_itself(harness):
-    """The framework may need a value without a handler."""
-
-    async def user(sid: SocketID):
-        return f"user of {sid}"
-
-    endpoint = harness.compile(user, HandlerKind.DEPENDENCY)
-
-    assert await endpoint.call(harness.context()) == "user of sid-1"
-
-
 def test_the_label_defaults_to_the_name_of_the_function():
     """Messages must name something."""
 
