@@ -26,13 +26,6 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Published:
-    """A message that a node has published."""
-
-    payload: bytes
-
-
-@dataclass(frozen=True, slots=True)
 class Confirmed:
     """The server's answer that a channel is subscribed to now, or not any more."""
 
@@ -83,8 +76,8 @@ class ShardConnection:
         commands = [("SSUBSCRIBE" if subscribe else "SUNSUBSCRIBE", channel) for channel, subscribe in requests]
         await self._connection.send_packed_command(self._connection.pack_commands(commands), check_health=False)
 
-    async def read(self) -> Published | Confirmed | Moved:
-        """Return the next message or answer; raise ConnectionError if the server does not answer a ping."""
+    async def read(self) -> bytes | Confirmed | Moved:
+        """Return the next message, or answer; raise ConnectionError if the server does not answer a ping."""
         while True:
             try:
                 reply = await self._next_reply()
@@ -92,7 +85,8 @@ class ShardConnection:
                 return self._refused(error)
             kind = reply[0] if isinstance(reply, list) else None
             if kind == b"smessage":
-                return Published(reply[2])
+                payload: bytes = reply[2]
+                return payload
             if kind in (b"ssubscribe", b"sunsubscribe"):
                 return self._confirmed(reply[1], is_subscribed=kind == b"ssubscribe")
 
@@ -242,7 +236,7 @@ class ShardSubscriptions:
     async def _read(self, connection: ShardConnection) -> None:
         while True:
             match await connection.read():
-                case Published(payload):
+                case bytes() as payload:
                     await self._incoming.put(payload)
                 case Confirmed(channel, is_subscribed):
                     self._confirm(channel, is_subscribed=is_subscribed)

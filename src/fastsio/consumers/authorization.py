@@ -102,14 +102,6 @@ class BaseAuthenticator(ABC):
         return found[0] if found else None
 
 
-@dataclass(frozen=True, slots=True)
-class Refusal:
-    """Why a client may not connect."""
-
-    close_code: int
-    reason: str
-
-
 class Admission:
     """Decides which clients may connect: the authenticator must know them, and all permissions must return True."""
 
@@ -133,17 +125,17 @@ class Admission:
             for permission in permissions
         ]
 
-    async def refuse(self, consumer: Any, peer: Peer) -> Refusal | None:
-        """Return why a client may not connect, or None if it may; set the consumer's ``authenticator``."""
+    async def refuse(self, consumer: Any, peer: Peer) -> tuple[int, str] | None:
+        """Return the close code and reason for a client that may not connect; set the consumer's ``authenticator``."""
         if self._authenticator_class is not None and self._authenticate is not None:
             authenticator = consumer.authenticator = self._authenticator_class(consumer.send_message)
             authenticator.attach(peer, consumer.scope)
             if not await _call(self._authenticate, consumer, peer, {"self": authenticator, "scope": consumer.scope}):
-                return Refusal(authenticator.close_code, "authentication failed")
+                return authenticator.close_code, "authentication failed"
         offered = {"consumer": consumer, "authenticator": consumer.authenticator, "scope": consumer.scope}
         for permission in self._permissions:
             if not await _call(permission, consumer, peer, offered):
-                return Refusal(CLOSE_FORBIDDEN, "not allowed")
+                return CLOSE_FORBIDDEN, "not allowed"
         return None
 
 

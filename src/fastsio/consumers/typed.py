@@ -369,7 +369,7 @@ class AsyncJsonWebsocketConsumer(AsyncWebsocketConsumer, Generic[EventT]):
             return
         refusal = await self.admission().refuse(self, self._peer)
         if refusal is not None:
-            await self.close(refusal.close_code, refusal.reason)
+            await self.close(*refusal)
             return
         await self._join_groups()
         await self._hook("post_authentication")
