@@ -335,24 +335,6 @@ class _Release(AbstractContextManager[None]):
         self._semaphore.release()
 
 
-def event_step(key: Hashable, opener: Opener, *, awaits: bool, shared: bool) -> Step:
-    """Return the step of a dependency that lives as long as the event."""
-
-    def acquire(context: Context) -> Any:
-        return opener(context, context.keep)
-
-    return Step(key, acquire, awaits, shared)
-
-
-def brief_step(key: Hashable, opener: Opener, *, awaits: bool, shared: bool) -> Step:
-    """Return the step of a dependency that is closed when the handler has returned."""
-
-    def acquire(context: Context) -> Any:
-        return opener(context, context.keep_briefly)
-
-    return Step(key, acquire, awaits, shared)
-
-
 def connection_step(key: Hashable, opener: Opener, *, awaits: bool, asynchronous: bool, opens: bool) -> Step:
     """Return the step of a dependency that lives as long as the connection."""
 

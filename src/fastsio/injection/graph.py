@@ -16,9 +16,7 @@ from fastsio.injection.calls import (
     Arguments,
     Step,
     bounded,
-    brief_step,
     connection_step,
-    event_step,
     opener_for,
     refusing_coroutines,
     value_call,
@@ -380,8 +378,8 @@ class Graph:
             return connection_step(key, opener, awaits=awaits, asynchronous=self.asynchronous, opens=opens)
         if node.lifetime == "function":
             self.brief_keys.append(key)
-            return brief_step(key, opener, awaits=awaits, shared=shared)
-        return event_step(key, opener, awaits=awaits, shared=shared)
+            return Step(key, lambda context: opener(context, context.keep_briefly), awaits, shared)
+        return Step(key, lambda context: opener(context, context.keep), awaits, shared)
 
 
 def _key_of(node: Node) -> Hashable:
