@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Final, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, Generic, TypeAlias, TypeVar
 
 from fastsio.exceptions import SignatureError
 from fastsio.injection import Endpoint, compile_endpoint, reads_payload
@@ -21,7 +21,6 @@ from fastsio.routing.namespaces import find_method, overrides_trigger
 from fastsio.routing.registration import SERVER, Registration, Role, RouterScope, prefix_of
 from fastsio.routing.route import Guard, Route, build_guarded_route, build_route, check_arity
 from fastsio.routing.slips import did_you_mean, warn_of_habit, warn_of_method, warn_of_name
-from fastsio.routing.watched_dict import WatchedDict
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -48,6 +47,67 @@ class GuardEntry:
     scopes: tuple[RouterScope, ...]
 
 
+Key = TypeVar("Key")
+Value = TypeVar("Value")
+
+
+class WatchedDict(dict[Key, Value], Generic[Key, Value]):
+    """A dict, into which applications may write, that calls *changed* after every change, also of *nested* dicts."""
+
+    def __init__(self, changed: Callable[[], None], *, nested: bool = False) -> None:
+        super().__init__()
+        self._changed = changed
+        self._nested = nested
+
+    def __setitem__(self, key: Key, value: Value) -> None:
+        super().__setitem__(key, self._watch(value) if self._nested else value)
+        self._changed()
+
+    def __delitem__(self, key: Key) -> None:
+        super().__delitem__(key)
+        self._changed()
+
+    def setdefault(self, key: Key, default: Any = None) -> Any:
+        """Set a missing key."""
+        if key not in self:
+            self[key] = default
+        return self[key]
+
+    def update(self, *args: Any, **kwargs: Any) -> None:
+        """Set several keys."""
+        items: dict[Any, Any] = dict(*args, **kwargs)
+        for key, value in items.items():
+            self[key] = value
+
+    def __ior__(self, other: Any) -> Any:  # type: ignore[misc] # dict's own is overloaded
+        self.update(other)
+        return self
+
+    def pop(self, *args: Any) -> Any:
+        """Remove a key and return its value."""
+        value = super().pop(*args)
+        self._changed()
+        return value
+
+    def popitem(self) -> tuple[Key, Value]:
+        """Remove the last key and return it with its value."""
+        item = super().popitem()
+        self._changed()
+        return item
+
+    def clear(self) -> None:
+        """Remove everything."""
+        super().clear()
+        self._changed()
+
+    def _watch(self, value: Any) -> Any:
+        if isinstance(value, WatchedDict):
+            return value
+        watched: WatchedDict[Any, Any] = WatchedDict(self._changed)
+        dict.update(watched, value)
+        return watched
+
+
 #: How many events without a handler, and of namespaces without one, are remembered: clients choose their names.
 MAX_MISSED: Final = 100
 
@@ -70,8 +130,10 @@ class Registry:
         self.scope = RouterScope(asynchronous=asynchronous)
         self._asynchronous = asynchronous
         self._role = role
-        self._missing_method = self._ignoring_entry()
-        missing = self._missing_method.endpoint
+        ignoring = Registration("", "", _ignore)
+        missing = self._compile(ignoring, "")
+        #: The entry for events that a class-based namespace has no method for: the acknowledgement is empty.
+        self._missing_method = Entry(ignoring, missing)
         self.no_route = Route(missing, missing.call, (), (), is_plain=False)
         self.no_route.is_silent = True
         self._middlewares: list[tuple[Any, Scope, Layer]] = []
@@ -171,11 +233,6 @@ class Registry:
         entry = Entry(registration, self._compile(registration, event))
         check_arity(entry.endpoint, prefix_of(registration))
         return entry
-
-    def _ignoring_entry(self) -> Entry:
-        """Return the entry for events that a class-based namespace has no method for: the acknowledgement is empty."""
-        registration = Registration("", "", _ignore)
-        return Entry(registration, self._compile(registration, ""))
 
     def _compile(self, registration: Registration, event: str) -> Endpoint:
         known = registration.endpoint

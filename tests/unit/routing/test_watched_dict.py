@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from fastsio.routing.watched_dict import WatchedDict
+from fastsio.routing.registry import WatchedDict
 
 
 @pytest.fixture
