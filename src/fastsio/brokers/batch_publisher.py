@@ -57,7 +57,7 @@ class BatchPublisher(Generic[RequestT]):
         outcome: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         self._waiting[outcome] = request
         if not self._sends_cancelled:
-            outcome.add_done_callback(self._withdraw)
+            outcome.add_done_callback(lambda done: self._waiting.pop(done, None))
         if self._flushing is None or self._flushing.done():
             self._flushing = asyncio.create_task(self._flush())
         return outcome
@@ -70,9 +70,6 @@ class BatchPublisher(Generic[RequestT]):
                 await self._flushing
         waiting, self._waiting = self._waiting, {}
         self._finish(waiting, [_closed()] * len(waiting))
-
-    def _withdraw(self, outcome: asyncio.Future[Any]) -> None:
-        self._waiting.pop(outcome, None)
 
     async def _flush(self) -> None:
         """Send the requests that wait, until there are no more."""

@@ -384,12 +384,10 @@ class Connection:
 
     def _on_overflow(self) -> None:
         """Close a connection whose client is too slow."""
-        task = asyncio.ensure_future(self._close_slow_client())
+        message = {"type": "websocket.close", "code": TRY_AGAIN, "reason": "too slow"}
+        task = asyncio.ensure_future(self._guard(self.write, message))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
-
-    async def _close_slow_client(self) -> None:
-        await self._guard(self.write, {"type": "websocket.close", "code": TRY_AGAIN, "reason": "too slow"})
 
     # The client.
 

@@ -106,7 +106,7 @@ class ConsumerRooms:
         self.logger = logger
         self.not_handled = object()
         self.manager = self
-        self.keeper = RoomKeeper(self, self._start_task, self._close_context)
+        self.keeper = self.room_keeper = RoomKeeper(self, self._start_task, self._close_context)
         self._guards = {
             event: guard for hooks in self._hooks.values() for event, guard in self.keeper.guards(hooks).items()
         }
@@ -255,11 +255,6 @@ class ConsumerRooms:
     def __fastsio__(self) -> ConsumerRooms:
         """The object itself, which has the room keeper, for the methods of rooms that hooks get."""
         return self
-
-    @property
-    def room_keeper(self) -> RoomKeeper:
-        """The room keeper."""
-        return self.keeper
 
     async def emit(self, event: str, data: Any = None, *, ignore_queue: bool = False, **options: Any) -> None:
         """Send an event to clients of both kinds, in all processes."""

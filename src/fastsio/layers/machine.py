@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -11,6 +10,7 @@ from fastsio.brokers.local import MAX_PENDING_BYTES, LocalPlace, LocalPublisher
 from fastsio.brokers.local_listening import LocalListener, LocalSubscriptions, on_topic
 from fastsio.brokers.per_loop import PerLoop
 from fastsio.exceptions import SetupError
+from fastsio.layers.inbox import logger
 from fastsio.layers.local import CAPACITY, EXPIRY_S
 from fastsio.layers.topics import TopicLayer
 
@@ -82,7 +82,7 @@ class LocalChannelLayer(TopicLayer["LocalPlace"]):
 
     async def _new_sender(self) -> LocalPublisher:
         # A process receives its own messages too, in one order with those of the others.
-        return LocalPublisher(self._bus, str, _get_logger)
+        return LocalPublisher(self._bus, str, lambda: logger)
 
     def _topic(self, kind: str, name: str) -> str:
         return f"{kind}:{name}"
@@ -97,16 +97,12 @@ class LocalChannelLayer(TopicLayer["LocalPlace"]):
             raise bus_error(f"the bus in {self._bus.path} did not take a message", error) from error
 
     def _subscribe(self) -> Iterator[LocalSubscriptions]:
-        listen = partial(LocalListener, self._bus, self.node, self._note_gap, _get_logger)
+        listen = partial(LocalListener, self._bus, self.node, self._note_gap, lambda: logger)
         label, wanted = f"the bus in {self._bus.path}", self._wanted()
         yield LocalSubscriptions(
             listen, label, wanted, self._handle_message, self._connection_lost, self._connection_back
         )
 
     def _note_gap(self) -> None:
-        _get_logger().error("channel layer: this process has not read what others have sent, and has missed messages")
+        logger.error("channel layer: this process has not read what others have sent, and has missed messages")
         self.report_loss()
-
-
-def _get_logger() -> logging.Logger:
-    return logging.getLogger("fastsio.layers")

@@ -15,7 +15,6 @@ loop.
 from __future__ import annotations
 
 import asyncio
-import logging
 from functools import partial
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Final
@@ -42,8 +41,6 @@ OWN_COUNT: Final = 200
 SHARED_COUNT: Final = 16
 #: The beginnings of errors of Redis when a stream, and its group with it, does not exist any more.
 _GONE: Final = ("NOGROUP", "UNBLOCKED")
-
-logger = logging.getLogger("fastsio.layers")
 
 
 class StreamReader:
