@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, Final
 from fastsio.aio.manager import AsyncManager
 from fastsio.aio.namespace import AsyncNamespace
 from fastsio.aio.server import AsyncServer
-from fastsio.base.history import History
 from fastsio.base.recovery import ConnectionStateRecovery, RecoveryStore
 from fastsio.injection import Cookie, Depends, Header, Query, register_dependency
 from fastsio.middlewares import (
@@ -30,6 +29,7 @@ from fastsio.rooms import (
     register_room,
 )
 from fastsio.routing import RouterSIO
+from fastsio.state.history import History
 from fastsio.state.recovery import Recovered
 from fastsio.types import Auth, Data, Environ, Event, NamespaceName, Reason, Session, SocketID
 

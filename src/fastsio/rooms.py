@@ -14,11 +14,11 @@ from typing import Any, ClassVar, Final, TypeAlias
 from pydantic import BaseModel
 
 from fastsio.base.emit_args import wait_option
-from fastsio.base.history import History
 from fastsio.base.rooms import Joined, Room, RoomMember, register_room
 from fastsio.exceptions import SetupError
 from fastsio.routing import single_namespace
 from fastsio.routing.slips import misspelt_methods, misspelt_settings
+from fastsio.state.history import History
 from fastsio.state.room_names import plain_room, snake_case
 
 __all__ = [

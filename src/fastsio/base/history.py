@@ -1,5 +1,5 @@
 """
-Histories of rooms: the option of room classes, and the fields of joins and events that belong to it.
+Histories of rooms: those of all classes, and the fields of joins and events that belong to them.
 
 :mod:`fastsio.state.history` decides which events are kept. The managers in ``fastsio.aio`` and ``fastsio.sync`` call
 this module when clients join, and send them the events.
@@ -7,7 +7,6 @@ this module when clients join, and send them the events.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from fastsio.exceptions import SetupError, ValidationFailed
@@ -18,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Sequence
 
     from fastsio.state.clients import Client
-    from fastsio.state.history import KeptEvent
+    from fastsio.state.history import History, KeptEvent
     from fastsio.types import EventName
 
 #: The names in the payload of a join.
@@ -29,38 +28,6 @@ OFFSETS: Final = "offsets"
 _PRESENCE: Final = "presence"
 #: A number that is greater than the count of a stream's entries in one millisecond.
 _PER_MS: Final = 1_000_000
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class History:
-    """
-    The attribute ``history`` of a room class: how many events of its rooms are kept, for clients that join later.
-
-    Events are kept in the memory of each server process. The oldest are dropped first.
-
-    Args:
-        size: How many events of a room are kept. 100. With 1, each client that joins gets the newest event.
-        ttl: For how many seconds an event is kept. 300.
-        max_bytes: How many bytes the events of a room may take: their frames, and 400 more for each. 1,048,576.
-        max_rooms: How many rooms of the class are known; beyond it rooms without events are forgotten first. 10,000.
-        max_total_bytes: How many bytes the events of all rooms of the class may take. 67,108,864.
-
-    Raises:
-        SetupError: A value is not a positive number.
-    """
-
-    size: int = 100
-    ttl: float = 300.0
-    max_bytes: int = 1 << 20
-    max_rooms: int = 10_000
-    max_total_bytes: int = 64 << 20
-
-    def __post_init__(self) -> None:
-        for name in ("size", "ttl", "max_bytes", "max_rooms", "max_total_bytes"):
-            value: Any = getattr(self, name)
-            number = (int, float) if name == "ttl" else int
-            if isinstance(value, bool) or not isinstance(value, number) or not value > 0:
-                raise SetupError(f"History({name}={value!r}) is not valid; give it a positive number")
 
 
 class Arrival:
@@ -123,15 +90,7 @@ class Histories:
             return
         if not room_class.key:
             raise SetupError(f"{room_class.__qualname__} has a history and an empty key; give it a key")
-        logs = RoomLogs(
-            size=history.size,
-            ttl_s=history.ttl,
-            max_bytes=history.max_bytes,
-            max_rooms=history.max_rooms,
-            max_total_bytes=history.max_total_bytes,
-            make_epoch=self._make_epoch,
-            shared_epoch=self._shared_epoch,
-        )
+        logs = RoomLogs(history, self._make_epoch, self._shared_epoch)
         logs.clear(self._newest)
         self._logs.setdefault((namespace, room_class.key), (logs, is_present))
 

@@ -16,7 +16,7 @@ from fastsio.state.recovery import SavedSessions
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from fastsio.base.parts import LostMembers, RecoveryServer
+    from fastsio.base.parts import RecoveryServer
     from fastsio.base.recovery import ConnectionStateRecovery
     from fastsio.state.recovery import SavedSession
 
@@ -40,7 +40,7 @@ class LostSessions:
     Args:
         server: The server.
         options: How long sessions are kept, and how many.
-        rooms: Removes lost clients from the rooms of room classes.
+        take_out: Removes a client from its rooms of room classes; returns the members that it was.
         new_deadlines: Makes the timer.
         now: The clock, in seconds.
         is_stopped: Returns whether the server has shut down.
@@ -55,7 +55,7 @@ class LostSessions:
         self,
         server: RecoveryServer,
         options: ConnectionStateRecovery,
-        rooms: LostMembers,
+        take_out: Callable[[SavedSession], list[Any]],
         *,
         new_deadlines: Callable[..., Any],
         now: Callable[[], float],
@@ -66,7 +66,7 @@ class LostSessions:
         self._server = server
         self._presence_grace_s = options.presence_grace
         self._lock = server.manager.lock
-        self._rooms = rooms
+        self._take_out = take_out
         self._now = now
         self._is_stopped = is_stopped
         self._on_session_due = on_due
@@ -138,6 +138,6 @@ class LostSessions:
             if not session.is_present:
                 return None
             session.is_present = False
-            session.members += self._rooms.take_out(session)
+            session.members += self._take_out(session)
             session.departure = self._server.eio.create_event()
             return Due.DEPARTURE

@@ -369,11 +369,12 @@ class BaseManager:
         with self._lock:
             if self._table.has(namespace, room):
                 raise ValueError("cannot close a sid room")
-            self._report_leaving(namespace, self._table.members(namespace, room), room, is_closed=True)
+            members = dict(self._table.members(namespace, room))
+            self._report_leaving(namespace, members, room, is_closed=True)
             self._table.close(namespace, room)
             recovery = self._recovery
             if recovery is not None:
-                recovery.close_room(namespace, room)
+                recovery.close_room(namespace, room, members.values())
 
     def _report_leaving(self, namespace: str, sids: Iterable[str], room: Hashable, *, is_closed: bool = False) -> None:
         """Report to the room keeper and the observer, if there are any, which clients are about to leave a room."""

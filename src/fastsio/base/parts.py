@@ -131,20 +131,6 @@ class TaskStarter(Protocol):
         """Start a function of the server in the background."""
 
 
-class LostMembers(Protocol):
-    """The methods of the room keeper that the sessions of lost clients call."""
-
-    def client_left(self, client: SavedSession, /) -> Any:
-        """Remove a client from its rooms, and call ``on_leave`` for each."""
-
-    def take_out(self, client: SavedSession, /) -> list[Any]:
-        """Remove a client from its rooms; return the members that it was."""
-        ...
-
-    def announce_leaving(self, removed: list[Any], /) -> Any:
-        """Call ``on_leave`` of members that were removed."""
-
-
 class RoomServer(Protocol):
     """The attributes of a server that the room keeper uses."""
 

@@ -59,10 +59,10 @@ def write_log(log: PacketLog) -> bytes:
     """
     events = [
         [each.position, each.namespace, rooms, list(each.skip), [frame.data for frame in each.frames or ()]]
-        for each in log.entries()
+        for each in log.entries
         if (rooms := [room for room in each.rooms if _is_storable(room)])
     ]
-    dropped = [[*key, *known] for key, known in log.dropped().items() if _is_storable(key[1])]
+    dropped = [[*key, *known] for key, known in log.dropped.items() if _is_storable(key[1])]
     record = {
         "complete_after": log.complete_after,
         "known_after": log.known_after,

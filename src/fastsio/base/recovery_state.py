@@ -111,7 +111,7 @@ class RecoveryState:
         self.lost = LostSessions(
             server,
             options,
-            shared.room_keeper,
+            shared.room_keeper.take_out,
             new_deadlines=new_deadlines,
             now=now,
             is_stopped=lambda: self.is_stopped,
@@ -412,12 +412,14 @@ class RecoveryState:
         elif client is not None:
             self.changed(client)
 
-    def close_room(self, namespace: str, room: Hashable) -> None:
-        """Remove all lost clients from a room."""
+    def close_room(self, namespace: str, room: Hashable, members: Iterable[Client]) -> None:
+        """Remove all lost clients from a room, and report that these connected clients have left it."""
         with self.lock:
             sessions = self._sessions.close_room(namespace, room)
         for session in sessions:
             self._update(session)
+        for client in members:
+            self.changed(client)
 
     def _update(self, session: SavedSession) -> None:
         """Store and report the session of a lost client again, after the client was removed from a room."""

@@ -15,11 +15,11 @@ from types import FunctionType
 from typing import TYPE_CHECKING, Any, ClassVar, Final, TypeVar
 
 from fastsio.base.emit_args import wait_option
-from fastsio.base.history import History
 from fastsio.exceptions import RoomIdentifierError, SetupError
 from fastsio.injection import EventMarker, HandlerKind, compile_endpoint
 from fastsio.routing import check_rooms, single_namespace
 from fastsio.routing.slips import misspelt_methods, misspelt_settings
+from fastsio.state.history import History
 from fastsio.state.room_names import NamedRoom, is_key, key_of_class, room_name
 from fastsio.types import Source
 

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from fastsio.cluster.messages import ROOM_TYPES
 from fastsio.cluster.payloads import MessageError, from_msgpack, to_msgpack
-from fastsio.protocol.limits import is_number
-from fastsio.protocol.packet_type import RESERVED_EVENTS, PacketType
+from fastsio.cluster.stream_entries import check_event, read_recipients
+from fastsio.protocol.packet_type import PacketType
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Mapping, Sequence
@@ -100,35 +100,21 @@ def read_message(raw: bytes) -> Question | Acknowledgement | None:
         case MessageType.SERVER_EVENT:
             return Question(MessageType.SERVER_EVENT, uid, namespace, request_id)
         case MessageType.FETCH:
-            return Question(MessageType.FETCH, uid, namespace, request_id, *_read_options(data))
+            return Question(MessageType.FETCH, uid, namespace, request_id, *read_recipients(data.get("opts")))
         case MessageType.CALL:
-            rooms, without = _read_options(data)
+            rooms, without = read_recipients(data.get("opts"))
             return Question(MessageType.CALL, uid, namespace, request_id, rooms, without, _read_event(data))
         case _:
             return None
 
 
-def _read_options(data: Mapping[Any, Any]) -> tuple[tuple[Hashable, ...], frozenset[Hashable]]:
-    match data.get("opts"):
-        case {"rooms": list(rooms), "except": list(without)} if _are_rooms(rooms) and _are_rooms(without):
-            return tuple(rooms) or (None,), frozenset(without)
-        case _:
-            raise MessageError("its options must have rooms and exceptions")
-
-
-def _are_rooms(rooms: list[Any]) -> bool:
-    return all(isinstance(room, ROOM_TYPES) for room in rooms)
-
-
 def _read_event(data: Mapping[Any, Any]) -> tuple[Any, ...]:
     match data.get("packet"):
-        case {"data": [event, *rest]} if isinstance(event, str) or is_number(event):
-            pass
+        case {"data": [event, *rest]}:
+            check_event(event)
+            return event, *rest
         case _:
             raise MessageError("it must have an event")
-    if event in RESERVED_EVENTS:
-        raise MessageError(f"event name {event!r} is not valid")
-    return event, *rest
 
 
 def write_answer(host_id: str, question: Question, kind: MessageType, **content: Any) -> bytes:

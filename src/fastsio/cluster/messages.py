@@ -9,7 +9,8 @@ wrong type are refused. This module must not know how messages travel, nor what 
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
+from functools import partial
 from math import isfinite
 from typing import TYPE_CHECKING, Any, ClassVar, Final, TypeVar
 
@@ -286,6 +287,7 @@ def encode(message: dict[str, Any], codec: JSONCodec) -> bytes:
 
 
 T = TypeVar("T")
+P = TypeVar("P", bound=Plain)
 
 #: The keys of messages with payloads for clients.
 _PAYLOADS: Final = ("data", "args")
@@ -398,36 +400,14 @@ def _read_no_answer(message: dict[str, Any]) -> NoAnswer:
     return NoAnswer(_host_id(message), _room(message.get("sid")), _namespace(message), _need(message, "id", int))
 
 
-def _read_disconnect(message: dict[str, Any]) -> Disconnect:
-    return Disconnect(_need(message, "sid", str), _namespace(message), _host_id(message))
-
-
 def _read_enter_room(message: dict[str, Any]) -> EnterRoom:
-    room = _room(message.get("room"))
-    if _flag(message, "of_class") and isinstance(room, str):
-        room = RoomName(room)
-    return EnterRoom(_need(message, "sid", str), room, _namespace(message), _host_id(message))
+    entry = _read_plain(EnterRoom, message)
+    is_of_class = _flag(message, "of_class") and isinstance(entry.room, str)
+    return replace(entry, room=RoomName(entry.room)) if is_of_class else entry
 
 
-def _read_leave_room(message: dict[str, Any]) -> LeaveRoom:
-    room = _room(message.get("room"))
-    return LeaveRoom(_need(message, "sid", str), room, _namespace(message), _host_id(message))
-
-
-def _read_close_room(message: dict[str, Any]) -> CloseRoom:
-    return CloseRoom(_room(message.get("room")), _namespace(message), _host_id(message))
-
-
-def _read_ask_members(message: dict[str, Any]) -> AskMembers:
-    return AskMembers(_room(message.get("room")), _namespace(message), _need(message, "id", int), _host_id(message))
-
-
-def _read_recheck(message: dict[str, Any]) -> Recheck:
-    return Recheck(_room(message.get("room")), _namespace(message), _host_id(message))
-
-
-def _read_report_clients(message: dict[str, Any]) -> ReportClients:
-    return ReportClients(_need(message, "to", str), _namespace(message), _host_id(message))
+def _read_plain(kind: type[P], message: dict[str, Any]) -> P:
+    return kind(*[_FIELDS[field.name](message) for field in fields(kind)])
 
 
 def _read_tell_members(message: dict[str, Any]) -> TellMembers:
@@ -448,14 +428,14 @@ _READERS: Final[dict[str, Callable[[dict[str, Any]], Message]]] = {
     "callback": _read_answer,
     "binary_callback": _read_answer,
     "no_callback": _read_no_answer,
-    "disconnect": _read_disconnect,
+    "disconnect": partial(_read_plain, Disconnect),
+    "leave_room": partial(_read_plain, LeaveRoom),
+    "close_room": partial(_read_plain, CloseRoom),
+    "room_members": partial(_read_plain, AskMembers),
+    "recheck": partial(_read_plain, Recheck),
+    "report_clients": partial(_read_plain, ReportClients),
     "enter_room": _read_enter_room,
-    "leave_room": _read_leave_room,
-    "close_room": _read_close_room,
-    "room_members": _read_ask_members,
     "room_members_answer": _read_tell_members,
-    "recheck": _read_recheck,
-    "report_clients": _read_report_clients,
 }
 
 
@@ -526,3 +506,14 @@ def _callback(value: Any) -> tuple[Hashable, str, int] | None:
             return _room(room), namespace, ack_id
         case _:
             raise MessageError("'callback' must be a room, a namespace and an id")
+
+
+#: Field of a :class:`Plain` message -> what reads it.
+_FIELDS: Final[dict[str, Callable[[dict[str, Any]], Any]]] = {
+    "sid": lambda message: _need(message, "sid", str),
+    "to": lambda message: _need(message, "to", str),
+    "room": lambda message: _room(message.get("room")),
+    "namespace": _namespace,
+    "question": lambda message: _need(message, "id", int),
+    "host_id": _host_id,
+}

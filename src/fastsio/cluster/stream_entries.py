@@ -256,16 +256,22 @@ def _read_broadcast(namespace: str, data: Any) -> Broadcast | None:
             return None
         case _:
             raise MessageError("it must have a packet and options")
+    check_event(event)
+    rooms, without = read_recipients(options)
+    flags = options.get("flags")
+    return Broadcast(namespace, [event, *rest], rooms, without, type(flags) is dict and bool(flags.get("volatile")))
+
+
+def check_event(event: Any) -> None:
+    """Raise MessageError if the name of an event is not valid."""
     if not (isinstance(event, str) or is_number(event)) or event in RESERVED_EVENTS:
         raise MessageError(f"event name {event!r} is not valid")
-    rooms, without, flags = _read_options(options)
-    return Broadcast(namespace, [event, *rest], rooms, without, bool(flags.get("volatile")))
 
 
 def _read_change(kind: EntryType, namespace: str, data: Any) -> ClientChange:
     match data:
         case {"opts": options}:
-            of, without, _ = _read_options(options)
+            of, without = read_recipients(options)
         case _:
             raise MessageError("it must have options")
     if kind is EntryType.DISCONNECT:
@@ -276,11 +282,11 @@ def _read_change(kind: EntryType, namespace: str, data: Any) -> ClientChange:
     return ClientChange(kind, namespace, of, without, rooms)
 
 
-def _read_options(options: Any) -> tuple[tuple[Hashable, ...], frozenset[Hashable], dict[str, Any]]:
+def read_recipients(options: Any) -> tuple[tuple[Hashable, ...], frozenset[Hashable]]:
+    """Return the rooms in the options of a message, and those whose clients are left out."""
     match options:
         case {"rooms": rooms, "except": without}:
-            flags = options.get("flags")
-            return _read_rooms(rooms) or (None,), frozenset(_read_rooms(without)), flags if type(flags) is dict else {}
+            return _read_rooms(rooms) or (None,), frozenset(_read_rooms(without))
         case _:
             raise MessageError("its options must have rooms and exceptions")
 

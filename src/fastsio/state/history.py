@@ -20,6 +20,8 @@ from collections import OrderedDict, deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from fastsio.exceptions import SetupError
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Sequence
 
@@ -51,6 +53,38 @@ def split_offset(offset: str) -> tuple[str, int] | None:
     if not epoch or len(digits) > _MAX_DIGITS or not (digits.isascii() and digits.isdigit()):
         return None
     return epoch, int(digits)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class History:
+    """
+    The attribute ``history`` of a room class: how many events of its rooms are kept, for clients that join later.
+
+    Events are kept in the memory of each server process. The oldest are dropped first.
+
+    Args:
+        size: How many events of a room are kept. 100. With 1, each client that joins gets the newest event.
+        ttl: For how many seconds an event is kept. 300.
+        max_bytes: How many bytes the events of a room may take: their frames, and 400 more for each. 1,048,576.
+        max_rooms: How many rooms of the class are known; beyond it rooms without events are forgotten first. 10,000.
+        max_total_bytes: How many bytes the events of all rooms of the class may take. 67,108,864.
+
+    Raises:
+        SetupError: A value is not a positive number.
+    """
+
+    size: int = 100
+    ttl: float = 300.0
+    max_bytes: int = 1 << 20
+    max_rooms: int = 10_000
+    max_total_bytes: int = 64 << 20
+
+    def __post_init__(self) -> None:
+        for name in ("size", "ttl", "max_bytes", "max_rooms", "max_total_bytes"):
+            value: Any = getattr(self, name)
+            number = (int, float) if name == "ttl" else int
+            if isinstance(value, bool) or not isinstance(value, number) or not value > 0:
+                raise SetupError(f"History({name}={value!r}) is not valid; give it a positive number")
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,65 +197,30 @@ class RoomLogs:
     The events of the rooms of one class.
 
     Args:
-        size: How many events of a room are kept.
-        ttl_s: How long each is kept, in seconds.
-        max_bytes: How many bytes the events of a room may take; the frames count, and 400 bytes more for each event.
-        max_rooms: How many rooms are known.
-        max_total_bytes: How many bytes the events of all rooms may take.
+        limits: How many events are kept, and for how long.
         make_epoch: Returns a text that no other epoch has.
         shared_epoch: The epoch of a log that several processes share, whose positions are the numbers; None if this
             process counts the events of each room.
 
     Attributes:
         newest: The position in that log up to which this process has got everything; 0 without one.
+        total_bytes: How many bytes the events of all rooms take.
     """
 
-    __slots__ = (
-        "_active",
-        "_forgotten",
-        "_make_epoch",
-        "_max_bytes",
-        "_max_rooms",
-        "_max_total_bytes",
-        "_shared_epoch",
-        "_silent",
-        "_size",
-        "_start",
-        "_total_bytes",
-        "_ttl_s",
-        "newest",
-    )
-
-    def __init__(
-        self,
-        *,
-        size: int,
-        ttl_s: float,
-        max_bytes: int,
-        max_rooms: int,
-        max_total_bytes: int,
-        make_epoch: Callable[[], str],
-        shared_epoch: str | None = None,
-    ) -> None:
-        self._size, self._ttl_s, self._max_bytes = size, ttl_s, max_bytes
-        self._max_rooms, self._max_total_bytes = max_rooms, max_total_bytes
+    def __init__(self, limits: History, make_epoch: Callable[[], str], shared_epoch: str | None = None) -> None:
+        self._limits = limits
         self._make_epoch, self._shared_epoch = make_epoch, shared_epoch
         #: The number before the first event of rooms that are not known.
         self._start = self.newest = 0
         #: The rooms with events, in the order of their newest events, and those without, whose epochs and numbers stay.
         self._active: OrderedDict[str, RoomLog] = OrderedDict()
         self._silent: OrderedDict[str, RoomLog] = OrderedDict()
-        self._total_bytes = 0
+        self.total_bytes = 0
         #: The rooms with events that were forgotten since the last event was added.
         self._forgotten: list[str] = []
 
     def __len__(self) -> int:
         return len(self._active) + len(self._silent)
-
-    @property
-    def total_bytes(self) -> int:
-        """How many bytes the events of all rooms take."""
-        return self._total_bytes
 
     def has_events(self, room: str) -> bool:
         """Return whether events of a room are kept."""
@@ -231,7 +230,7 @@ class RoomLogs:
         """Return the log of a room; a new one, with an epoch of its own, if it is not known."""
         log = self._active.get(room) or self._silent.get(room)
         if log is None:
-            while len(self) >= self._max_rooms:
+            while len(self) >= self._limits.max_rooms:
                 self._drop_room()
             log = self._silent[room] = RoomLog(self._shared_epoch or self._make_epoch(), self._start)
         return log
@@ -271,12 +270,12 @@ class RoomLogs:
         log.last = log.last + 1 if position is None else position
         log.events.append(KeptEvent(log.last, frames, skip, size, now, without))
         log.size += size + ENTRY_BYTES
-        self._total_bytes += size + ENTRY_BYTES
+        self.total_bytes += size + ENTRY_BYTES
         self._silent.pop(room, None)
         self._active[room] = log
         self._active.move_to_end(room)
-        while len(log.events) > self._size or log.size > self._max_bytes:
-            self._total_bytes -= log.drop_oldest()
+        while len(log.events) > self._limits.size or log.size > self._limits.max_bytes:
+            self.total_bytes -= log.drop_oldest()
         forgotten, self._forgotten = self._forgotten, []
         return [*forgotten, *self.drop_old(now), *self._free()]
 
@@ -284,7 +283,7 @@ class RoomLogs:
         """Drop the events of the rooms whose newest event is too old; return those rooms."""
         emptied = []
         for room, log in self._active.items():
-            if log.events and log.events[-1].time + self._ttl_s > now:
+            if log.events and log.events[-1].time + self._limits.ttl > now:
                 break
             emptied.append(room)
         for room in emptied:
@@ -293,7 +292,7 @@ class RoomLogs:
 
     def _free(self) -> Iterator[str]:
         """While all events take too many bytes, drop those of the room whose newest event is the oldest; yield it."""
-        while self._total_bytes > self._max_total_bytes:
+        while self.total_bytes > self._limits.max_total_bytes:
             room = next(iter(self._active))
             self._drop_events(room)
             yield room
@@ -302,7 +301,7 @@ class RoomLogs:
         """Drop the events of a room, which keeps its epoch and number."""
         log = self._silent[room] = self._active.pop(room)
         while log.events:
-            self._total_bytes -= log.drop_oldest()
+            self.total_bytes -= log.drop_oldest()
 
     def _drop_room(self) -> None:
         """Forget a room: one without events, if there is such a room."""
@@ -315,7 +314,7 @@ class RoomLogs:
         """Forget a room: its next event begins a new epoch."""
         log = self._silent.pop(room, None) or self._active.pop(room, None)
         if log is not None:
-            self._total_bytes -= log.size
+            self.total_bytes -= log.size
             if self._shared_epoch is not None:
                 self._start = max(self._start, log.last)  # the epoch stays, and any new room may be the forgotten one
 
@@ -323,7 +322,7 @@ class RoomLogs:
         """Forget all rooms, and all events up to a position in the log that processes share."""
         self._active.clear()
         self._silent.clear()
-        self._total_bytes = 0
+        self.total_bytes = 0
         self._start = self.newest = position
 
     def missed(
@@ -349,12 +348,12 @@ class RoomLogs:
             until: The number of the last event that the client may have missed; None for the newest.
         """
         log = self.log_of(room)
-        while log.events and log.events[0].time + self._ttl_s <= now:
-            self._total_bytes -= log.drop_oldest()
+        while log.events and log.events[0].time + self._limits.ttl <= now:
+            self.total_bytes -= log.drop_oldest()
         if not log.events and room in self._active:
             self._drop_events(room)
         if since is None:
-            newest = [event for event in log.events if self._size == 1 and event.is_for(sid, rooms)]
+            newest = [event for event in log.events if self._limits.size == 1 and event.is_for(sid, rooms)]
             return newest, self._state_of(log, complete=True)
         after, stop = log.number_of(since, self.newest), log.last if until is None else until
         start = log.start if after is None else after

@@ -129,36 +129,23 @@ class PacketLog:
         start: The position before the first event.
 
     Attributes:
+        entries: The events, the oldest first.
+        dropped: Namespace and room -> the last dropped event.
         complete_after: All events after this position are in the log.
+        known_after: The position after which the log has each event, or the last dropped one of its rooms.
         last: The position of the newest event.
         size: How many bytes the events take.
     """
 
-    __slots__ = (
-        "_by_room",
-        "_dropped",
-        "_entries",
-        "_known_after",
-        "_max_age_s",
-        "_max_bytes",
-        "_max_packets",
-        "_max_quiet_rooms",
-        "complete_after",
-        "last",
-        "size",
-    )
-
     def __init__(self, max_packets: int, max_bytes: int, max_age_s: float, start: Any = 0) -> None:
         self._max_packets, self._max_bytes, self._max_age_s = max_packets, max_bytes, max_age_s
-        self._entries: deque[Entry] = deque()
+        self.entries: deque[Entry] = deque()
         #: Namespace and room -> the events that were sent to it.
         self._by_room: dict[tuple[str, Hashable], deque[Entry]] = {}
-        #: Namespace and room -> the last dropped event; the room whose last event is the oldest comes first.
-        self._dropped: OrderedDict[tuple[str, Hashable], Dropped] = OrderedDict()
+        #: The room whose last event is the oldest comes first.
+        self.dropped: OrderedDict[tuple[str, Hashable], Dropped] = OrderedDict()
         self._max_quiet_rooms = max_bytes // 4 // QUIET_ROOM_BYTES
-        #: All events after this position are in ``_by_room`` or counted in ``_dropped``.
-        self._known_after = start
-        self.complete_after = self.last = start
+        self.known_after = self.complete_after = self.last = start
         self.size = 0
 
     @classmethod
@@ -175,37 +162,24 @@ class PacketLog:
         log = cls(sys.maxsize, sys.maxsize, inf, known_after)
         for entry in entries:
             log.append(entry)
-        log._dropped.update(dropped)
+        log.dropped.update(dropped)
         log.complete_after, log.last = complete_after, last
         return log
 
     def __len__(self) -> int:
-        return len(self._entries)
-
-    @property
-    def known_after(self) -> Any:
-        """The position after which the log has each event, or the last dropped one of its rooms."""
-        return self._known_after
-
-    def entries(self) -> Iterator[Entry]:
-        """Yield the events, the oldest first."""
-        return iter(self._entries)
-
-    def dropped(self) -> Mapping[tuple[str, Hashable], Dropped]:
-        """Return the last dropped event of each namespace and room."""
-        return self._dropped
+        return len(self.entries)
 
     def restart(self, position: Any) -> None:
         """Drop all events; the log then has the events after *position*."""
-        self._entries.clear()
+        self.entries.clear()
         self._by_room.clear()
-        self._dropped.clear()
-        self._known_after = self.complete_after = self.last = position
+        self.dropped.clear()
+        self.known_after = self.complete_after = self.last = position
         self.size = 0
 
     def append(self, entry: Entry) -> None:
         """Add the newest event, and drop the oldest ones beyond the limits."""
-        self._entries.append(entry)
+        self.entries.append(entry)
         self.last = entry.position
         self.size += entry.size + ENTRY_BYTES + SKIP_BYTES * len(entry.skip)
         for room in entry.rooms:
@@ -215,16 +189,16 @@ class PacketLog:
                 entries = self._by_room[key] = deque()
                 self.size += ROOM_BYTES
             entries.append(entry)
-        while len(self._entries) > self._max_packets or self.size > self._max_bytes:
+        while len(self.entries) > self._max_packets or self.size > self._max_bytes:
             self._drop_oldest()
 
     def drop_old(self, now: float) -> None:
         """Drop the events that are older than the maximum age."""
-        while self._entries and self._entries[0].time + self._max_age_s <= now:
+        while self.entries and self.entries[0].time + self._max_age_s <= now:
             self._drop_oldest()
 
     def _drop_oldest(self) -> None:
-        entry = self._entries.popleft()
+        entry = self.entries.popleft()
         self.complete_after = entry.position
         self.size -= entry.size + ENTRY_BYTES + SKIP_BYTES * len(entry.skip)
         skip = next(iter(entry.skip)) if len(entry.skip) == 1 else None
@@ -235,14 +209,14 @@ class PacketLog:
             if not entries:
                 del self._by_room[key]
                 self.size -= ROOM_BYTES
-            known = self._dropped.pop(key, None)
+            known = self.dropped.pop(key, None)
             before = None
             if known is not None:
                 before = known.before if skip is not None and known.skip == skip else known.position
-            self._dropped[key] = Dropped(entry.position, skip, before)
-        while len(self._dropped) > self._max_quiet_rooms:
-            _, oldest = self._dropped.popitem(last=False)
-            self._known_after = oldest.position
+            self.dropped[key] = Dropped(entry.position, skip, before)
+        while len(self.dropped) > self._max_quiet_rooms:
+            _, oldest = self.dropped.popitem(last=False)
+            self.known_after = oldest.position
 
     def has_missed_dropped(self, session: SavedSession, after: Any) -> bool:
         """
@@ -254,10 +228,10 @@ class PacketLog:
         """
         if after >= self.complete_after:
             return False
-        if after < self._known_after:
+        if after < self.known_after:
             return True
         for key, start in _starts(session, after):
-            dropped = self._dropped.get(key)
+            dropped = self.dropped.get(key)
             if dropped is not None and dropped.was_missed(session.sid, start):
                 return True
         return False
@@ -365,6 +339,7 @@ class Recovered:
 NOT_RECOVERED: Final = Recovered()
 
 
+@dataclass(slots=True, eq=False)
 class ClientRecovery:
     """
     The recovery state of a connected client, from which its session is made when it is lost.
@@ -372,8 +347,6 @@ class ClientRecovery:
     Args:
         pid: The secret id of the client's session.
         since: The position in the log at which the client connected first.
-
-    Attributes:
         restored: The session that the client has come back to; None for a new client, and once it is let in.
         missed: The events that the client has missed.
         members: The memberships in rooms of room classes that ended while it was away, and that it joins again.
@@ -390,34 +363,22 @@ class ClientRecovery:
         held_upto: The position of the last event that was sent to it, or waits for it, before it is let in.
     """
 
-    __slots__ = (
-        "foreign_offset",
-        "held_upto",
-        "is_kept",
-        "is_over",
-        "joined",
-        "members",
-        "missed",
-        "pid",
-        "recovered",
-        "restored",
-        "seen",
-        "since",
-        "stored",
-    )
+    pid: str
+    since: Any
+    restored: SavedSession | None = None
+    missed: list[Entry] = field(default_factory=list)
+    members: list[Any] = field(default_factory=list)
+    seen: Any = None
+    joined: Mapping[Hashable, tuple[Any, ...]] = field(default_factory=dict)
+    foreign_offset: str | None = None
+    recovered: Recovered | None = None
+    is_kept: bool = False
+    is_over: bool = False
+    stored: list[str] = field(default_factory=list)
+    held_upto: Any = field(init=False)
 
-    def __init__(self, pid: str, since: Any) -> None:
-        self.pid = pid
-        self.since = self.held_upto = since
-        self.restored: SavedSession | None = None
-        self.missed: list[Entry] = []
-        self.members: list[Any] = []
-        self.joined: Mapping[Hashable, tuple[Any, ...]] = {}
-        self.recovered: Recovered | None = None
-        self.seen: Any = None
-        self.foreign_offset: str | None = None
-        self.is_kept = self.is_over = False
-        self.stored: list[str] = []
+    def __post_init__(self) -> None:
+        self.held_upto = self.since
 
     def take_missed(self, rooms: Collection[Hashable]) -> list[Entry]:
         """
@@ -535,8 +496,6 @@ class SavedSessions:
     Args:
         max_sessions: The most sessions that are kept; beyond this number the oldest is dropped.
     """
-
-    __slots__ = ("_by_pid", "_by_room", "_by_sid", "_max_sessions", "_namespaces")
 
     def __init__(self, max_sessions: int) -> None:
         self._max_sessions = max_sessions

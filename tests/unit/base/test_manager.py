@@ -384,7 +384,7 @@ def test_a_room_of_clients_that_may_come_back_concerns_a_server(manager) -> None
         has_sessions=lambda: True,
         entered=lambda client, room: told.append(("entered", client.sid, room)),
         leave_room=lambda *where: told.append(("left", *where)),
-        close_room=lambda *where: told.append(("closed", *where)),
+        close_room=lambda namespace, room, members: told.append(("closed", namespace, room, list(members))),
     )
 
     assert manager._concerns_us("/", "tea")
@@ -393,7 +393,7 @@ def test_a_room_of_clients_that_may_come_back_concerns_a_server(manager) -> None
     manager.basic_enter_room("s1", "/", "milk")
     manager.basic_leave_room("away", "/", "tea")
     manager.basic_close_room("tea", "/")
-    assert told == [("entered", "s1", "milk"), ("left", "/", "away", "tea"), ("closed", "/", "tea")]
+    assert told == [("entered", "s1", "milk"), ("left", "/", "away", "tea"), ("closed", "/", "tea", [])]
 
 
 def test_a_client_is_admitted_under_the_sid_that_it_is_known_by(manager):

@@ -248,7 +248,7 @@ def test_the_store_of_all_nodes_is_told_of_changes() -> None:
     scene.state.leave_room("/", "nobody", "milk")
     session = scene.lose(client)
     scene.state.leave_room("/", "bob", "tea")
-    scene.state.close_room("/", "milk")
+    scene.state.close_room("/", "milk", [])
 
     assert [name for name, *_ in nodes.asked] == ["store_soon", "store_soon", "update", "update"]
     assert session.as_of == 0
@@ -265,8 +265,8 @@ def test_other_nodes_are_told_of_changes_until_the_shutdown() -> None:
     assert touched == ["pid1"]
     scene.state.changed(scene.arrive("of protocol 4"))
     scene.lose(scene.connect("bob", "tea"))
-    scene.state.close_room("/", "tea")
-    assert touched == ["pid1", *4 * ["pid2"]]
+    scene.state.close_room("/", "tea", [client])
+    assert touched == ["pid1", *4 * ["pid2"], "pid1"]
     touched.clear()
     scene.state.changed(client)
     assert touched == ["pid1"]

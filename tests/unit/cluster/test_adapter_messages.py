@@ -73,10 +73,10 @@ def test_what_asks_nothing_of_this_server_is_left_out(raw):
         (to_msgpack([1]), "a sender"),
         (to_msgpack({"uid": 1, "nsp": "/", "type": 7}), "a sender"),
         (message(7, {"requestId": "a"}), "rooms and exceptions"),
-        (message(7, {"requestId": "a", "opts": {"rooms": [[]], "except": []}}), "rooms and exceptions"),
-        (message(7, {"requestId": "a", "opts": {"rooms": [], "except": [None]}}), "rooms and exceptions"),
+        (message(7, {"requestId": "a", "opts": {"rooms": [[]], "except": []}}), "a list of texts and numbers"),
+        (message(7, {"requestId": "a", "opts": {"rooms": [], "except": [None]}}), "a list of texts and numbers"),
         (message(3, {"requestId": "a", "opts": OPTIONS}), "an event"),
-        (message(3, {"requestId": "a", "opts": OPTIONS, "packet": {"data": [[]]}}), "an event"),
+        (message(3, {"requestId": "a", "opts": OPTIONS, "packet": {"data": [[]]}}), "event name \\[\\]"),
         (message(3, {"requestId": "a", "opts": OPTIONS, "packet": {"data": ["disconnect"]}}), "'disconnect'"),
     ],
 )

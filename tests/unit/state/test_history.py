@@ -7,16 +7,16 @@ from typing import Any
 
 import pytest
 
-from fastsio.state.history import ENTRY_BYTES, RoomLogs, Since, join_offset, split_offset
+from fastsio.state.history import ENTRY_BYTES, History, RoomLogs, Since, join_offset, split_offset
 
 ALL = Since("")
 
 
-def make_logs(**limits: Any) -> RoomLogs:
+def make_logs(*, shared_epoch: str | None = None, **limits: Any) -> RoomLogs:
     """Return logs without events; their epochs are e1, e2 and so on."""
     numbers = count(1)
-    known = {"size": 100, "ttl_s": 10.0, "max_bytes": 1 << 20, "max_rooms": 100, "max_total_bytes": 1 << 30}
-    return RoomLogs(**{**known, **limits}, make_epoch=lambda: f"e{next(numbers)}")
+    known = {"size": 100, "ttl": 10.0, "max_bytes": 1 << 20, "max_rooms": 100, "max_total_bytes": 1 << 30}
+    return RoomLogs(History(**{**known, **limits}), lambda: f"e{next(numbers)}", shared_epoch)
 
 
 def send(
@@ -118,7 +118,7 @@ def test_the_oldest_events_beyond_the_bytes_are_dropped() -> None:
 
 def test_events_end_with_their_time() -> None:
     """The numbers go on afterwards: a client that had the last of them has missed nothing."""
-    logs = make_logs(ttl_s=10.0)
+    logs = make_logs(ttl=10.0)
     send(logs, now=0.0)
     send(logs, now=5.0)
 
@@ -130,7 +130,7 @@ def test_events_end_with_their_time() -> None:
 
 def test_an_event_frees_what_is_too_old_in_other_rooms() -> None:
     """The rooms of which nothing is kept any more are named."""
-    logs = make_logs(ttl_s=10.0)
+    logs = make_logs(ttl=10.0)
     send(logs, "tea", now=0.0)
     send(logs, "coffee", now=5.0)
 

@@ -176,15 +176,6 @@ class AsyncLocalManager(AsyncPubSubManager):
         # A server without recovery has no sessions to tell of.
         return method == _NO_CLIENT or (self._sessions is None and method in _OF_SESSIONS)
 
-    def basic_close_room(self, room: Hashable, namespace: str) -> None:
-        """Remove all clients of this server from a room."""
-        recovery = self._recovery
-        members = [] if recovery is None else self._recipients(namespace, (room,), ())
-        super().basic_close_room(room, namespace)
-        if recovery is not None:
-            for client in members:
-                recovery.changed(client)
-
     async def _do(self, message: Message) -> None:
         sessions, listener = self._sessions, self._listener
         if sessions is not None and sessions.is_recording and listener is not None and listener.taking is not None:

@@ -173,7 +173,7 @@ class Mirroring:
         log = self._recovery.state.log.kept
         self._mirror, self._epoch, self._number = mirror, self._epoch + 1, 0
         self._start = max(int(log.complete_after), self._floor)
-        for entry in log.entries():
+        for entry in log.entries:
             if entry.position > self._start:
                 self._add(entry)
         self._changed.update(dict.fromkeys(self._recovery.state.pids()))

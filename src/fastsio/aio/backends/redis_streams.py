@@ -610,15 +610,6 @@ class AsyncRedisStreamsManager(AsyncPubSubManager):
         except BusError as error:
             self._get_logger().warning("%s", error)
 
-    def basic_close_room(self, room: Hashable, namespace: str) -> None:
-        """Take all clients of this server out of a room."""
-        recovery = self._recovery
-        members = self._recipients(namespace, (room,))
-        super().basic_close_room(room, namespace)
-        if recovery is not None:
-            for client in members:
-                recovery.changed(client)
-
     # Positions
 
     def _note_delivered(self, position: Position) -> None:
