@@ -38,7 +38,7 @@ from fastsio.exceptions import SetupError
 # |
 # | from fastsio.engine.hang_watch import HangWatch
 # | from fastsio.engine.websocket_handshake import accept_response
-# | from fastsio.sync.engine import accepting, thread_modes
+# | from fastsio.sync.engine import socketlink, thread_modes
 # | from fastsio.sync.engine.lent_sockets import lends
 # Both:
 
@@ -352,7 +352,7 @@ class EngineServer(Host):
     # |     is_admitted = self._accepts_origin(environ)
     # |     answer = self.answer(environ) if is_admitted else http.origin_refused(environ["HTTP_ORIGIN"])
     # |     if isinstance(answer, SecondWebSocket):
-    # |         return accepting.accept(self, environ, partial(websocket.turn_away, self))
+    # |         return socketlink.accept(self, environ, partial(websocket.turn_away, self))
     # |     if not isinstance(answer, Session):
     # |         return self.respond(answer, environ, start_response, is_admitted=is_admitted)
     # |     is_served = False
@@ -363,7 +363,7 @@ class EngineServer(Host):
     # |         websocket.serve(answer, link)
     # |
     # |     try:
-    # |         return accepting.accept(self, environ, serve)
+    # |         return socketlink.accept(self, environ, serve)
     # |     finally:
     # |         if not is_served:
     # |             self._drop_websocket(answer)

@@ -9,7 +9,6 @@ from fastsio.engine.deadlines import NEVER
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from types import TracebackType
 
 
 class Limit:
@@ -40,9 +39,7 @@ class Limit:
         self._deadlines.set(self, self._most_s)
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_raised: object) -> None:
         """Stop the time; nothing is cut off any more."""
         with self._lock:
             self._is_done = True

@@ -21,7 +21,7 @@ from fastsio.engine.request import PROTOCOL_KEY, Request, RequestRefused, read_r
 from fastsio.engine.server_base import SecondWebSocket
 from fastsio.engine.session_tables import Life, Move, Step
 from fastsio.engine.websocket_handshake import accept_response
-from fastsio.sync.engine import accepting, polling, thread_modes, websocket
+from fastsio.sync.engine import polling, socketlink, thread_modes, websocket
 from fastsio.sync.engine.eio3_session import Eio3Session
 from fastsio.sync.engine.host import Host
 from fastsio.sync.engine.lent_sockets import lends
@@ -155,7 +155,7 @@ class EngineServer(Host):
         is_admitted = self._accepts_origin(environ)
         answer = self.answer(environ) if is_admitted else http.origin_refused(environ["HTTP_ORIGIN"])
         if isinstance(answer, SecondWebSocket):
-            return accepting.accept(self, environ, partial(websocket.turn_away, self))
+            return socketlink.accept(self, environ, partial(websocket.turn_away, self))
         if not isinstance(answer, Session):
             return self.respond(answer, environ, start_response, is_admitted=is_admitted)
         is_served = False
@@ -166,7 +166,7 @@ class EngineServer(Host):
             websocket.serve(answer, link)
 
         try:
-            return accepting.accept(self, environ, serve)
+            return socketlink.accept(self, environ, serve)
         finally:
             if not is_served:
                 self._drop_websocket(answer)

@@ -14,6 +14,7 @@ import _socket
 import socket
 import threading
 from contextlib import suppress
+from importlib import import_module
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Final
 
@@ -21,8 +22,9 @@ from fastsio.engine.frame_reader import LinkLost
 from fastsio.engine.log_format import label, shown
 from fastsio.engine.message_reader import MessageReader
 from fastsio.engine.packet import ControlFrame, join_frames, pong_frame
+from fastsio.engine.websocket_handshake import accept_response
 from fastsio.exceptions import PacketError
-from fastsio.sync.engine.lent_sockets import system_socket
+from fastsio.sync.engine.lent_sockets import lent_socket, system_socket
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -244,3 +246,41 @@ def _raw_socket(sock: Any) -> Any:
         if getattr(type(candidate), "send", None) is _socket.socket.send:
             return candidate
     return None
+
+
+def accept(server: Any, environ: dict[str, Any], serve: Callable[[SocketLink], None]) -> Any:
+    """
+    Accept a WebSocket, over a connection that the web server lends, and have its link served.
+
+    Returns:
+        What the application returns to the web server, which then writes nothing. Some must be told by an exception.
+    """
+    # Not with uWSGI's own framing: it loses empty messages, tells no binary from text, and has to be asked again and
+    # again.
+    with lent_socket(server, environ) as sock:
+        with suppress(OSError):  # a UNIX socket has no such option
+            # The system does not hold small messages back until larger ones are acknowledged.
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        link = SocketLink(sock, server.max_http_buffer_size, server.max_control_frames, server.sleep)
+        try:
+            if "wsgi.websocket" not in environ:  # gevent-websocket has answered already
+                sock.sendall(accept_response(environ))
+            serve(link)
+        finally:
+            link.abort()
+            with suppress(OSError):
+                # What the peer sent after the end: the web server would read it as a request.
+                while sock.recv(RECEIVE_BYTES):
+                    pass
+    return _response(environ)
+
+
+def _response(environ: dict[str, Any]) -> list[bytes]:
+    """Have the web server write no response, for the connection was a WebSocket and is over."""
+    if "werkzeug.socket" in environ:
+        raise ConnectionError("the connection was a WebSocket and is over")
+    if "gunicorn.socket" in environ:
+        raise StopIteration("the connection was a WebSocket and is over")
+    if "eventlet.input" in environ:
+        import_module("eventlet.wsgi").WSGI_LOCAL.already_handled = True
+    return []
