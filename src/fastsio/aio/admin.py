@@ -13,11 +13,12 @@ import time
 from typing import Any
 
 from fastsio.aio import concurrency
-from fastsio.base.admin import EventCounts, check, is_yes, read_settings
+from fastsio.base.admin import AdminSettings, EventCounts, check, is_yes, read_auth
 from fastsio.base.admin_watch import ADMINISTRATORS, ALL_CLIENTS, CLIENT, CLIENTS, AdminWatch
 from fastsio.engine.log_format import Reports
 from fastsio.exceptions import BusError, SetupError
 from fastsio.exceptions import ConnectionRefusedError as Refused
+from fastsio.routing import check_namespace
 
 
 class EventBuffer(EventCounts):
@@ -64,18 +65,17 @@ class InstrumentedAsyncServer:
         max_failed_logins_per_minute: int = 100,
         max_failed_logins_overall: int = 1000,
     ) -> None:
-        settings = read_settings(
-            auth,
+        settings = AdminSettings(
+            read_auth(auth, may_await=concurrency.ASYNCHRONOUS),
             mode,
             read_only,
             server_id,
-            namespace,
+            check_namespace(namespace),
             server_stats_interval,
             max_reports,
             max_failed_logins,
             max_failed_logins_per_minute,
             max_failed_logins_overall,
-            may_await=concurrency.ASYNCHRONOUS,
         )
         self.sio = sio
         self.settings = settings
@@ -222,13 +222,13 @@ class InstrumentedAsyncServer:
 
     async def _run(self, wake: Any) -> None:
         """Send what is reported, and the counts when it is time."""
-        due_s = time.monotonic() + self.settings.interval_s
+        due_s = time.monotonic() + self.settings.server_stats_interval
         while self._wake is wake:
             await concurrency.wait_event(wake, max(0.0, due_s - time.monotonic()))
             wake.clear()
             await self._send_reports()
             if time.monotonic() >= due_s:
-                due_s = time.monotonic() + self.settings.interval_s
+                due_s = time.monotonic() + self.settings.server_stats_interval
                 self._watch.report_upgrades()
                 await self._send("server_stats", (self._stats(),), ADMINISTRATORS)
 

@@ -16,17 +16,14 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from inspect import isawaitable, iscoroutinefunction
 from ipaddress import IPv4Address, ip_address
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import parse_qsl
 
 from fastsio.exceptions import SetupError
-from fastsio.routing import check_namespace
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Container, Hashable, Sequence
+    from collections.abc import Callable, Container, Hashable
     from contextlib import AbstractContextManager
-
-    from fastsio.state import Client
 
 #: What an administrator can do unless the interface is read-only; M is for many clients at once.
 COMMANDS: Final = ("EMIT", "JOIN", "LEAVE", "DISCONNECT", "MJOIN", "MLEAVE", "MDISCONNECT")
@@ -47,75 +44,50 @@ SECRETS: Final = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class AdminSettings:
-    """The arguments of ``instrument()``, checked."""
+    """
+    The arguments of ``instrument()``, checked; *auth* is what :func:`read_auth` has returned.
+
+    Raises:
+        ValueError: One of them is not valid.
+    """
 
     auth: Any
-    is_verbose: bool
+    mode: str
     read_only: bool
     server_id: str | None
     namespace: str
-    interval_s: float
+    server_stats_interval: float
     max_reports: int
     max_failed_logins: int
     max_failed_logins_per_minute: int
     max_failed_logins_overall: int
+
+    def __post_init__(self) -> None:
+        if self.mode not in (DEVELOPMENT, PRODUCTION):
+            raise SetupError(f"mode={self.mode!r} is not valid; give 'development' or 'production'")
+        if self.server_stats_interval <= 0:
+            raise SetupError(f"server_stats_interval={self.server_stats_interval!r} is not valid; give seconds above 0")
+        per_minute, overall = self.max_failed_logins_per_minute, self.max_failed_logins_overall
+        for name in ("max_reports", "max_failed_logins", "max_failed_logins_per_minute", "max_failed_logins_overall"):
+            value = getattr(self, name)
+            if value < 1:
+                raise SetupError(f"{name}={value!r} is not valid; give 1 or more")
+        if overall < per_minute:
+            raise SetupError(
+                f"max_failed_logins_overall={overall!r} is less than max_failed_logins_per_minute={per_minute!r}, "
+                "so that one address could use up what is for all; give more"
+            )
+
+    @property
+    def is_verbose(self) -> bool:
+        """Whether clients, rooms and events are reported, not only counts."""
+        return self.mode == DEVELOPMENT
 
     @property
     def features(self) -> list[str]:
         """The features that the interface offers, with the names of the admin UI."""
         commands = () if self.read_only else COMMANDS
         return ["AGGREGATED_EVENTS", *commands, *(("ALL_EVENTS",) if self.is_verbose else ())]
-
-
-def read_settings(
-    auth: Any,
-    mode: str,
-    read_only: bool,
-    server_id: str | None,
-    namespace: str,
-    server_stats_interval: float,
-    max_reports: int,
-    max_failed_logins: int,
-    max_failed_logins_per_minute: int,
-    max_failed_logins_overall: int,
-    *,
-    may_await: bool,
-) -> AdminSettings:
-    """
-    Check the arguments of :meth:`instrument`.
-
-    Raises:
-        ValueError: One of them is not valid.
-    """
-    if mode not in (DEVELOPMENT, PRODUCTION):
-        raise SetupError(f"mode={mode!r} is not valid; give 'development' or 'production'")
-    namespace = check_namespace(namespace)
-    if server_stats_interval <= 0:
-        raise SetupError(f"server_stats_interval={server_stats_interval!r} is not valid; give seconds above 0")
-    limits = {
-        "max_reports": max_reports,
-        "max_failed_logins": max_failed_logins,
-        "max_failed_logins_per_minute": max_failed_logins_per_minute,
-        "max_failed_logins_overall": max_failed_logins_overall,
-    }
-    for name, value in limits.items():
-        if value < 1:
-            raise SetupError(f"{name}={value!r} is not valid; give 1 or more")
-    if max_failed_logins_overall < max_failed_logins_per_minute:
-        raise SetupError(
-            f"max_failed_logins_overall={max_failed_logins_overall!r} is less than "
-            f"max_failed_logins_per_minute={max_failed_logins_per_minute!r}, so that one address could use up what is "
-            "for all; give more"
-        )
-    return AdminSettings(
-        auth=read_auth(auth, may_await=may_await),
-        is_verbose=mode == DEVELOPMENT,
-        read_only=bool(read_only),
-        server_id=server_id,
-        namespace=namespace,
-        interval_s=server_stats_interval,
-        **limits,
-    )
 
 
 def read_auth(auth: Any, *, may_await: bool) -> Any:
@@ -323,63 +295,3 @@ def handshake(environ: dict[str, Any], issued_s: float) -> dict[str, Any]:
 def opens_with_websocket(environ: dict[str, Any]) -> bool:
     """Whether a connection was opened as a WebSocket, without polling."""
     return ("transport", "websocket") in parse_qsl(environ.get("QUERY_STRING", ""))
-
-
-class SizedFrame(Protocol):
-    """A message of Engine.IO."""
-
-    @property
-    def size(self) -> int:
-        """Its size on the wire, in bytes."""
-        ...
-
-
-class Observer(Protocol):
-    """
-    Watches a server: the admin interface.
-
-    A server has at most one observer. Its methods must not wait and must not raise, because the server calls them while
-    it handles packets.
-    """
-
-    def connection_opened(self, eio_sid: str, environ: dict[str, Any]) -> None:
-        """An Engine.IO connection begins."""
-
-    def connection_closed(self, eio_sid: str) -> None:
-        """An Engine.IO connection is over; its clients may still be leaving."""
-
-    def client_connected(self, client: Client) -> None:
-        """A client has been accepted, with the rooms that its connect handler put it in."""
-
-    def client_disconnected(self, client: Client, reason: str) -> None:
-        """A client's disconnect handler is done; it is still in its rooms."""
-
-    def room_entered(self, namespace: str, room: Hashable, sid: str) -> None:
-        """A connected client has entered a room."""
-
-    def room_left(self, namespace: str, room: Hashable, sid: str) -> None:
-        """A connected client has left a room, and stays connected."""
-
-    def event_received(self, client: Client, data: list[Any]) -> None:
-        """A client has sent an event: its name and its arguments."""
-
-    def event_sent(self, recipients: Sequence[tuple[str, str]], namespace: str, data: list[Any]) -> None:
-        """An event goes to clients, each given as (sid, eio_sid)."""
-
-    def clients_asked_for(self, namespace: str, to: str) -> None:
-        """Another server wants the clients of this one to be reported to *to*, a client of a namespace."""
-
-    def node_ended(self) -> None:
-        """Another server has ended, perhaps without a report of its clients."""
-
-    def frame_received(self, frame: str | bytes) -> None:
-        """A message of Engine.IO has arrived."""
-
-    def frames_sent(self, frames: Sequence[SizedFrame], clients: int) -> None:
-        """Messages of Engine.IO go to so many clients."""
-
-    def start(self) -> None:
-        """The server takes clients again, after it has shut down."""
-
-    def stop(self) -> None:
-        """The server shuts down."""

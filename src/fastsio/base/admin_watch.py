@@ -1,7 +1,7 @@
 """
 What the admin interface knows of its server: it counts and describes what the server does, and keeps reports of it.
 
-The server tells it (:class:`~fastsio.base.admin.Observer`). It never waits and looks at no clock: ``fastsio.aio.admin``
+The server tells it, which calls it its observer. It never waits and looks at no clock: ``fastsio.aio.admin``
 and ``fastsio.sync.admin`` take the reports and send them.
 """
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Sequence
     from contextlib import AbstractContextManager
 
-    from fastsio.base.admin import AdminSettings, EventCounts, SizedFrame
+    from fastsio.base.admin import AdminSettings, EventCounts
     from fastsio.state import Client
 
 #: The room of those who have shown who they are; reports go nowhere else.
@@ -160,7 +160,7 @@ class AdminWatch:
         self._counts.push("packetsIn")
         self._counts.push("bytesIn", len(frame))
 
-    def frames_sent(self, frames: Sequence[SizedFrame], clients: int) -> None:
+    def frames_sent(self, frames: Sequence[Any], clients: int) -> None:
         """Count what goes out."""
         self._counts.push("packetsOut", len(frames) * clients)
         self._counts.push("bytesOut", sum([frame.size for frame in frames]) * clients)

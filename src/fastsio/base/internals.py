@@ -14,7 +14,7 @@ from fastsio.base.client_recovery import RecoverableSessions
 from fastsio.state.room_names import key_of_name
 
 if TYPE_CHECKING:
-    from fastsio.base.admin import Observer
+    from fastsio.base.admin_watch import AdminWatch
     from fastsio.base.event_log import EventLog
     from fastsio.base.history import Histories
     from fastsio.base.options import ClientOptions, ServerOptions
@@ -87,7 +87,7 @@ class ServerInternals:
         self.recovery_options = recovery_options
         self.connections: dict[str, Connection] = {}
         self.room_classes: dict[tuple[str, str], Any] = {}
-        self.observer: Observer | None = None
+        self.observer: AdminWatch | None = None
         # The parts are those of asyncio or of threads, and the server makes them.
         self.dispatcher: Any = None
         self.runner: Any = None
@@ -105,7 +105,7 @@ class ServerInternals:
         if self.dispatcher is not None:
             self.dispatcher.choose_ways()
 
-    def observe(self, observer: Observer | None) -> None:
+    def observe(self, observer: AdminWatch | None) -> None:
         """Tell *observer* what happens from now on; None ends it."""
         self.observer = observer
         # Frames are only counted while there is an observer: otherwise they take the shorter way.

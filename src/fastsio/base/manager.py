@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
     from typing import Never
 
-    from fastsio.base.admin import Observer
+    from fastsio.base.admin_watch import AdminWatch
     from fastsio.base.history import Histories
     from fastsio.base.internals import ServerInternals
     from fastsio.base.parts import MovingSessions, SharedSessions
@@ -403,9 +403,9 @@ class BaseManager:
         """Return a new sid for a client."""
         return self.server.eio.generate_id()  # type: ignore[no-any-return] # the server is Any here
 
-    def _observer_of(self, client: Client | None) -> Observer | None:
+    def _observer_of(self, client: Client | None) -> AdminWatch | None:
         """Return the observer of a client's rooms; None before the client is accepted, which reports its rooms too."""
-        observer: Observer | None = None if self.server is None else self.server.__fastsio__.observer
+        observer: AdminWatch | None = None if self.server is None else self.server.__fastsio__.observer
         is_told_later = client is not None and client.outgoing is not None
         return None if is_told_later else observer
 

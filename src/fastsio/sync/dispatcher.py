@@ -42,7 +42,7 @@ from fastsio.sync.connection_scope import ThreadScope
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from fastsio.base.admin import Observer
+    from fastsio.base.admin_watch import AdminWatch
     from fastsio.base.internals import ServerInternals
     from fastsio.base.parts import DispatcherServer
     from fastsio.injection import Endpoint
@@ -86,7 +86,7 @@ class Dispatcher:
         self._seams = shared.seams
         self._connections = shared.connections
         self._event_log = shared.event_log
-        self._observer: Observer | None = None
+        self._observer: AdminWatch | None = None
         self._not_handled = server.not_handled
         self._message_handler: Callable[[Any, str | bytes], Any] | None = None
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from fastsio.base.admin import (
+    AdminSettings,
     EventCounts,
     FailedLogins,
     check,
@@ -14,7 +15,6 @@ from fastsio.base.admin import (
     matches,
     opens_with_websocket,
     read_auth,
-    read_settings,
     room_name,
     short_id,
 )
@@ -36,9 +36,8 @@ def settings(**changes):
         "max_failed_logins": 5,
         "max_failed_logins_per_minute": 100,
         "max_failed_logins_overall": 1000,
-        "may_await": True,
     }
-    return read_settings(**{**arguments, **changes})
+    return AdminSettings(**{**arguments, **changes})
 
 
 async def asks(_auth):

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from fastsio.base.admin import EventCounts, iso_time, read_settings
+from fastsio.base.admin import AdminSettings, EventCounts, iso_time
 from fastsio.base.admin_watch import ADMINISTRATORS, CLIENTS, AdminWatch
 from fastsio.protocol import Decoder, NamespaceState
 from fastsio.state import Client, Connection
@@ -73,7 +73,6 @@ class World:
             "max_failed_logins": 1,
             "max_failed_logins_per_minute": 100,
             "max_failed_logins_overall": 1000,
-            "may_await": True,
             **options,
         }
         self.server = Server()
@@ -81,7 +80,7 @@ class World:
         self.calls: list[str] = []
         self.watch = AdminWatch(
             self.server,
-            read_settings(**settings),
+            AdminSettings(**settings),
             EventCounts(lambda: 1000.0),
             nullcontext(),
             lambda: 1000.0,
