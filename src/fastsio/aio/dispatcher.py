@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     from fastsio.aio.runner import HandlerRunner
     from fastsio.base.admin_watch import AdminWatch
     from fastsio.base.internals import ServerInternals
-    from fastsio.base.parts import DispatcherServer
+    from fastsio.base.parts import PartServer
     from fastsio.injection import Endpoint
     from fastsio.protocol import Packet
     from fastsio.routing import Route
@@ -76,7 +76,7 @@ class Dispatcher:
 
     def __init__(
         self,
-        server: DispatcherServer,
+        server: PartServer,
         shared: ServerInternals,
     ) -> None:
         self._server = server

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from fastsio.aio.recovery import Recovery
     from fastsio.aio.runner import HandlerRunner
     from fastsio.base.internals import ServerInternals
-    from fastsio.base.parts import Handlers, LifecycleServer
+    from fastsio.base.parts import Handlers, PartServer
     from fastsio.protocol import Packet
     from fastsio.routing import Route
     from fastsio.state.members import Member
@@ -53,7 +53,7 @@ class Lifecycle:
 
     def __init__(
         self,
-        server: LifecycleServer,
+        server: PartServer,
         shared: ServerInternals,
         handlers: Handlers,
         runner: HandlerRunner,

@@ -16,7 +16,7 @@ from fastsio.state.recovery import SavedSessions
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from fastsio.base.parts import RecoveryServer
+    from fastsio.base.parts import PartServer
     from fastsio.base.recovery import ConnectionStateRecovery
     from fastsio.state.recovery import SavedSession
 
@@ -53,7 +53,7 @@ class LostSessions:
 
     def __init__(
         self,
-        server: RecoveryServer,
+        server: PartServer,
         options: ConnectionStateRecovery,
         take_out: Callable[[SavedSession], list[Any]],
         *,

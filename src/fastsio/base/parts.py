@@ -21,49 +21,22 @@ if TYPE_CHECKING:
 
 
 class PartServer(Protocol):
-    """The attributes of a server that each of its parts reads."""
+    """The attributes of a server that its parts read."""
 
     eio: Any
     manager: Any
     logger: Any
-
-
-class RunnerServer(PartServer, Protocol):
-    """The attributes of a server that the runner of handlers reads."""
-
-    async_handlers: bool
-
-
-class DispatcherServer(PartServer, Protocol):
-    """The attributes of a server that the dispatcher reads."""
-
     packet_class: type[Packet]
+    async_handlers: bool
     always_connect: bool
+    namespaces: Any
+    environ: Environs
+    #: The events that are not sent by clients.
+    reserved_events: ClassVar[list[str]]
 
     @property
     def not_handled(self) -> Any:
         """The result of an event that has no handler."""
-
-    #: The events that are not sent by clients.
-    reserved_events: ClassVar[list[str]]
-
-
-class LifecycleServer(PartServer, Protocol):
-    """The attributes of a server that the lifecycle reads."""
-
-    packet_class: type[Packet]
-    always_connect: bool
-    namespaces: Any
-    environ: Environs
-
-
-class RecoveryServer(Protocol):
-    """What connection state recovery reads of its server."""
-
-    eio: Any
-    logger: Any
-    manager: Any
-    packet_class: type[Packet]
 
 
 class Positions(Protocol):
@@ -132,7 +105,7 @@ class TaskStarter(Protocol):
 
 
 class RoomServer(Protocol):
-    """The attributes of a server that the room keeper uses."""
+    """The attributes of a server, or of a consumer's rooms, that the room keeper uses."""
 
     manager: Any
     logger: Any
@@ -155,8 +128,8 @@ class RoomServer(Protocol):
         ...
 
 
-class EventHandling(Protocol):
-    """The methods of the dispatcher that a runner calls."""
+class Handlers(Protocol):
+    """The methods of the dispatcher of a server that its other parts call."""
 
     def find_route(self, namespace: str, event: str) -> Route | None:
         """Return the route of an event, or None."""
@@ -164,22 +137,11 @@ class EventHandling(Protocol):
     def run_event(self, client: Client, route: Route, data: list[Any], ack_id: int | None) -> Any:
         """Call the handler of an event, and answer."""
 
-
-class PacketReplies(Protocol):
-    """The methods of the dispatcher that send packets to clients that connect."""
-
     def send(self, eio_sid: str, packet: Packet) -> Any:
         """Send a packet to a client."""
 
     def reply_frames(self, eio_sid: str, frames: Sequence[Any]) -> Any:
         """Send the frames of events to a client, and wait while it is behind and reads."""
-
-
-class Handlers(PacketReplies, Protocol):
-    """The methods of the dispatcher that a lifecycle calls."""
-
-    def find_route(self, namespace: str, event: str) -> Route | None:
-        """Return the route of an event, or None."""
 
     def close_context(self, context: Context, exc: BaseException | None) -> Any:
         """Close what the dependencies of an event opened."""
@@ -192,53 +154,35 @@ class Handlers(PacketReplies, Protocol):
 
 
 class PartClient(Protocol):
-    """The attributes of a client that each of its parts uses."""
+    """The attributes of a client that its parts use."""
 
     eio: Any
     logger: Any
-
-    def start_background_task(self, target: Any, *args: Any, **kwargs: Any) -> Any:
-        """Start a function in the background; return its task or thread."""
-
-
-class DispatcherClient(PartClient, Protocol):
-    """The attributes of a client that the dispatcher reads."""
-
     packet_class: type[Packet]
     async_handlers: bool
     connected: bool
     sid: str | None
     namespaces: dict[str, str]
     failed_namespaces: list[str]
+    connection_namespaces: list[str]
     recovered: bool
     recovered_namespaces: frozenset[str]
     callbacks: dict[str, dict[int, Any]]
-
-    #: The events that are not sent by the server.
-    reserved_events: ClassVar[list[str]]
-
-
-class DeliveryClient(PartClient, Protocol):
-    """The attributes of a client that the delivery reads."""
-
-    packet_class: type[Packet]
-    namespaces: dict[str, str]
-    connection_namespaces: list[str]
-    callbacks: dict[str, dict[int, Any]]
-
-
-class ReconnectingClient(PartClient, Protocol):
-    """The attributes of a client that the attempts to reconnect read."""
-
     reconnection_attempts: int
     reconnection_delay: float
     reconnection_delay_max: float
     randomization_factor: float
-    connection_namespaces: list[str]
+    #: The events that are not sent by the server.
+    reserved_events: ClassVar[list[str]]
+
+    def start_background_task(self, target: Any, *args: Any, **kwargs: Any) -> Any:
+        """Start a function in the background; return its task or thread."""
 
 
-class PacketSender(Protocol):
-    """The methods of the dispatcher that a delivery calls."""
+class ClientHandlers(Protocol):
+    """The members of the dispatcher of a client that its other parts use."""
+
+    answered: Any
 
     def send(self, packet: Packet) -> Any:
         """Send a packet; while the server does not read, wait."""
@@ -252,12 +196,6 @@ class PacketSender(Protocol):
 
     def acknowledge(self, callback: Any, arguments: Any) -> Any:
         """Call the callback of an acknowledgement."""
-
-
-class Namespaces(Protocol):
-    """The members of the dispatcher that the attempts to reconnect use."""
-
-    answered: Any
 
     def hang_up(self) -> Any:
         """End the connection."""

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from fastsio.base.options import ClientOptions
-    from fastsio.base.parts import DeliveryClient, PacketSender
+    from fastsio.base.parts import ClientHandlers, PartClient
     from fastsio.protocol import Packet
 
 
@@ -29,7 +29,7 @@ class PendingEmissions:
     """The emissions of one client that are not done; those that wait are in *outbox*."""
 
     def __init__(
-        self, client: DeliveryClient, options: ClientOptions, sender: PacketSender, guard: AbstractContextManager[Any]
+        self, client: PartClient, options: ClientOptions, sender: ClientHandlers, guard: AbstractContextManager[Any]
     ) -> None:
         self._client = client
         self._options = options

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Hashable, Iterable
     from contextlib import AbstractContextManager
 
-    from fastsio.base.parts import Positions, RecoveryServer
+    from fastsio.base.parts import PartServer, Positions
     from fastsio.base.recovery import ConnectionStateRecovery
     from fastsio.protocol import Packet
     from fastsio.state.recovery import Received
@@ -51,7 +51,7 @@ class RecoveryLog:
 
     def __init__(
         self,
-        server: RecoveryServer,
+        server: PartServer,
         options: ConnectionStateRecovery,
         positions: Positions,
         start: Any,

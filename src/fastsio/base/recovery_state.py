@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Iterable
 
     from fastsio.base.internals import ServerInternals
-    from fastsio.base.parts import MovingSessions, RecoveryServer, SharedSessions
+    from fastsio.base.parts import MovingSessions, PartServer, SharedSessions
     from fastsio.base.recovery import ConnectionStateRecovery
     from fastsio.protocol import Packet
     from fastsio.state import Client
@@ -74,7 +74,7 @@ class RecoveryState:
 
     def __init__(
         self,
-        server: RecoveryServer,
+        server: PartServer,
         shared: ServerInternals,
         options: ConnectionStateRecovery,
         start: Any,

@@ -15,7 +15,7 @@ from fastsio.base.options import UNLIMITED
 
 if TYPE_CHECKING:
     from fastsio.base.internals import ServerInternals
-    from fastsio.base.parts import EventHandling, RunnerServer
+    from fastsio.base.parts import Handlers, PartServer
     from fastsio.protocol import Packet
     from fastsio.state import Client, Connection
 
@@ -45,9 +45,9 @@ class BaseHandlerRunner(ABC):
 
     def __init__(
         self,
-        server: RunnerServer,
+        server: PartServer,
         shared: ServerInternals,
-        events: EventHandling,
+        events: Handlers,
     ) -> None:
         self._server = server
         self._shared = shared

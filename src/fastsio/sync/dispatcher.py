@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 
     from fastsio.base.admin_watch import AdminWatch
     from fastsio.base.internals import ServerInternals
-    from fastsio.base.parts import DispatcherServer
+    from fastsio.base.parts import PartServer
     from fastsio.injection import Endpoint
     from fastsio.protocol import Packet
     from fastsio.routing import Route
@@ -77,7 +77,7 @@ class Dispatcher:
 
     def __init__(
         self,
-        server: DispatcherServer,
+        server: PartServer,
         shared: ServerInternals,
     ) -> None:
         self._server = server

@@ -29,7 +29,7 @@ from fastsio.sync.runner import new_deadlines
 
 if TYPE_CHECKING:
     from fastsio.base.internals import ServerInternals
-    from fastsio.base.parts import Handlers, LifecycleServer
+    from fastsio.base.parts import Handlers, PartServer
     from fastsio.protocol import Packet
     from fastsio.routing import Route
     from fastsio.state.members import Member
@@ -52,7 +52,7 @@ class Lifecycle:
 
     def __init__(
         self,
-        server: LifecycleServer,
+        server: PartServer,
         shared: ServerInternals,
         handlers: Handlers,
         runner: HandlerRunner,

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from fastsio.base.internals import ServerInternals
-    from fastsio.base.parts import MovingSessions, RecoveryServer, SharedSessions
+    from fastsio.base.parts import MovingSessions, PartServer, SharedSessions
     from fastsio.base.recovery import ConnectionStateRecovery
     from fastsio.state import Client
     from fastsio.state.recovery import Found, Missed, SavedSession
@@ -61,7 +61,7 @@ class Recovery:
         returning: Engine sid and namespace -> the sid of the client that is coming back on that connection.
     """
 
-    def __init__(self, server: RecoveryServer, shared: ServerInternals, options: ConnectionStateRecovery) -> None:
+    def __init__(self, server: PartServer, shared: ServerInternals, options: ConnectionStateRecovery) -> None:
         self._server = server
         self._runner = shared.runner
         self._rooms = shared.room_keeper

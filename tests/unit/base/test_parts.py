@@ -21,10 +21,9 @@ def test_a_server_has_what_its_parts_ask_for(made, options):
     """Of itself, and of its dispatcher."""
     server = made(**options)
 
-    for protocol in (parts.RunnerServer, parts.DispatcherServer, parts.LifecycleServer, parts.RoomServer):
-        assert [name for name in asked(protocol) if not hasattr(server, name)] == []
-    for protocol in (parts.EventHandling, parts.Handlers):
-        assert [name for name in asked(protocol) if not hasattr(server._dispatcher, name)] == []
+    asked_names = asked(parts.PartServer) | asked(parts.RoomServer)
+    assert [name for name in asked_names if not hasattr(server, name)] == []
+    assert [name for name in asked(parts.Handlers) if not hasattr(server._dispatcher, name)] == []
 
 
 @pytest.mark.parametrize("made", [fastsio.AsyncClient, fastsio.Client])
@@ -32,7 +31,5 @@ def test_a_client_has_what_its_parts_ask_for(made):
     """Of itself, and of its dispatcher."""
     client = made()
 
-    for protocol in (parts.DispatcherClient, parts.DeliveryClient, parts.ReconnectingClient):
-        assert [name for name in asked(protocol) if not hasattr(client, name)] == []
-    for protocol in (parts.PacketSender, parts.Namespaces):
-        assert [name for name in asked(protocol) if not hasattr(client._dispatcher, name)] == []
+    assert [name for name in asked(parts.PartClient) if not hasattr(client, name)] == []
+    assert [name for name in asked(parts.ClientHandlers) if not hasattr(client._dispatcher, name)] == []

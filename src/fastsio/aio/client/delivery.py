@@ -25,13 +25,13 @@ from fastsio.base.pending import PendingEmissions
 if TYPE_CHECKING:
     from fastsio.base.options import ClientOptions
     from fastsio.base.outbox import Emission
-    from fastsio.base.parts import DeliveryClient, PacketSender
+    from fastsio.base.parts import ClientHandlers, PartClient
 
 
 class Delivery:
     """Sends emissions; *pending* has those that are not done."""
 
-    def __init__(self, client: DeliveryClient, options: ClientOptions, sender: PacketSender) -> None:
+    def __init__(self, client: PartClient, options: ClientOptions, sender: ClientHandlers) -> None:
         self._client = client
         self._sender = sender
         self._options = options

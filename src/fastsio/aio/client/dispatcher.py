@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from fastsio.aio.client.delivery import Delivery
     from fastsio.base.client_recovery import RecoverableSessions
     from fastsio.base.event_log import EventLog
-    from fastsio.base.parts import DispatcherClient
+    from fastsio.base.parts import PartClient
     from fastsio.base.seams import Seams
     from fastsio.protocol import Limits, Packet
     from fastsio.routing import Registry, Route
@@ -60,7 +60,7 @@ class ClientDispatcher:
 
     def __init__(
         self,
-        client: DispatcherClient,
+        client: PartClient,
         limits: Limits,
         registry: Registry,
         seams: Seams,

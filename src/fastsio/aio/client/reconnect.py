@@ -17,7 +17,7 @@ from fastsio.protocol.backoff import Backoff
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from fastsio.base.parts import Namespaces, ReconnectingClient
+    from fastsio.base.parts import ClientHandlers, PartClient
 
 
 class Reconnecting:
@@ -30,9 +30,7 @@ class Reconnecting:
         task: The task or thread that makes them, or None.
     """
 
-    def __init__(
-        self, client: ReconnectingClient, namespaces: Namespaces, attempt: Callable[[], Awaitable[None]]
-    ) -> None:
+    def __init__(self, client: PartClient, namespaces: ClientHandlers, attempt: Callable[[], Awaitable[None]]) -> None:
         self._client = client
         self._namespaces = namespaces
         self._attempt_once = attempt

@@ -18,7 +18,7 @@ from fastsio.sync import concurrency
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from fastsio.base.parts import Namespaces, ReconnectingClient
+    from fastsio.base.parts import ClientHandlers, PartClient
 
 
 class Reconnecting:
@@ -31,7 +31,7 @@ class Reconnecting:
         task: The task or thread that makes them, or None.
     """
 
-    def __init__(self, client: ReconnectingClient, namespaces: Namespaces, attempt: Callable[[], None]) -> None:
+    def __init__(self, client: PartClient, namespaces: ClientHandlers, attempt: Callable[[], None]) -> None:
         self._client = client
         self._namespaces = namespaces
         self._attempt_once = attempt
