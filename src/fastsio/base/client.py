@@ -14,6 +14,7 @@ from itertools import count
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 from urllib.parse import urlsplit
 
+from fastsio.base.client_recovery import RecoverableSessions
 from fastsio.base.event_log import event_log
 from fastsio.base.internals import ClientInternals
 from fastsio.base.namespace import BaseClientNamespace, no_namespace, other_namespace
@@ -137,12 +138,17 @@ class BaseClient(EventRegistrar):
         given = known_options(type(self).__name__, dict(kwargs), CLIENT_NAMES, CLIENT_PARAMETERS)
         self.async_handlers: bool = given.pop("async_handlers", True)
         options, limits, self._engine_options = split_client_options(given)
-        self.__fastsio__ = ClientInternals(options, limits)
         self.logger = choose_logger(logger, "socketio.client")
         self._event_log = event_log(self.logger)
         self.packet_class: type[Packet] = choose_client_packet_class(serializer, json)
         self.dependency_overrides: dict[Callable[..., Any], Callable[..., Any]] = {}
         self._registry = Registry(asynchronous=self.is_asyncio_based(), role=CLIENT)
+        sessions = RecoverableSessions(
+            is_wanted=options.recovery,
+            max_held_packets=options.max_held_packets,
+            max_held_bytes=options.max_held_bytes,
+        )
+        self.__fastsio__ = ClientInternals(options, limits, self._registry, self._seams, self._event_log, sessions)
         self.handlers = self._registry.handlers
         self.namespace_handlers = self._registry.namespace_handlers
         self.eio: Any = None

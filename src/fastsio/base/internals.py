@@ -8,13 +8,14 @@ server need beside these is here.
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from fastsio.base.client_recovery import RecoverableSessions
 from fastsio.state.room_names import key_of_name
 
 if TYPE_CHECKING:
     from fastsio.base.admin_watch import AdminWatch
+    from fastsio.base.client_recovery import RecoverableSessions
     from fastsio.base.event_log import EventLog
     from fastsio.base.history import Histories
     from fastsio.base.options import ClientOptions, ServerOptions
@@ -25,78 +26,46 @@ if TYPE_CHECKING:
     from fastsio.state import Connection
 
 
+@dataclass(slots=True, eq=False, repr=False)
 class ServerInternals:
     """
-    What the parts and the manager of one server share.
-
-    Args:
-        options: The options of the server.
-        limits: The limits of its decoders.
-        registry: Has the handlers.
-        seams: The methods of the server that the application may have replaced.
-        event_log: Writes the events of the server to its log, if the server writes such a log.
-        recovery_options: The option ``connection_state_recovery``; None if it is off.
+    What the parts and the manager of one server share; the server makes the parts.
 
     Attributes:
+        limits: The limits of its decoders.
+        seams: The methods of the server that the application may have replaced.
+        recovery_options: The option ``connection_state_recovery``; None if it is off.
         connections: Engine.IO sid -> record of the connection.
         room_classes: Namespace and key -> room class.
         observer: The admin interface, which gets a report of each event of the server; None without one.
-        shows_frames: Whether the application has a ``_send_eio_packet()`` of its own, which is called for each frame.
         dispatcher: The part that takes packets and sends them.
         runner: The part that starts handlers.
         lifecycle: The part that lets clients in and out.
         room_keeper: The part that carries out the methods of room objects.
         recovery: The part that brings lost clients back; None without that option.
         histories: The events that room classes keep; None while no such class is registered.
+        shows_frames: Whether the application has a ``_send_eio_packet()`` of its own, which is called for each frame.
     """
 
-    __slots__ = (
-        "connections",
-        "dispatcher",
-        "event_log",
-        "histories",
-        "lifecycle",
-        "limits",
-        "observer",
-        "options",
-        "recovery",
-        "recovery_options",
-        "recovery_state",
-        "registry",
-        "room_classes",
-        "room_keeper",
-        "runner",
-        "seams",
-        "shows_frames",
-    )
+    options: ServerOptions
+    limits: Limits
+    registry: Registry
+    seams: Seams
+    event_log: EventLog | None
+    recovery_options: ConnectionStateRecovery | None = None
+    connections: dict[str, Connection] = field(default_factory=dict)
+    room_classes: dict[tuple[str, str], Any] = field(default_factory=dict)
+    observer: AdminWatch | None = None
+    dispatcher: Any = None
+    runner: Any = None
+    lifecycle: Any = None
+    room_keeper: Any = None
+    recovery: Any = None
+    recovery_state: Any = None
+    histories: Histories | None = None
+    shows_frames: bool = False
 
-    def __init__(
-        self,
-        options: ServerOptions,
-        limits: Limits,
-        registry: Registry,
-        seams: Seams,
-        event_log: EventLog | None,
-        recovery_options: ConnectionStateRecovery | None = None,
-    ) -> None:
-        self.options = options
-        self.limits = limits
-        self.registry = registry
-        self.seams = seams
-        self.event_log = event_log
-        self.recovery_options = recovery_options
-        self.connections: dict[str, Connection] = {}
-        self.room_classes: dict[tuple[str, str], Any] = {}
-        self.observer: AdminWatch | None = None
-        # The parts are those of asyncio or of threads, and the server makes them.
-        self.dispatcher: Any = None
-        self.runner: Any = None
-        self.lifecycle: Any = None
-        self.room_keeper: Any = None
-        self.recovery: Any = None
-        self.recovery_state: Any = None
-        self.histories: Histories | None = None
-        self.shows_frames = False
+    def __post_init__(self) -> None:
         self.update_seams()
 
     def update_seams(self) -> None:
@@ -132,18 +101,22 @@ class ServerInternals:
         return self.room_classes.get((namespace, key_of_name(room)))
 
 
+@dataclass(slots=True, eq=False, repr=False)
 class ClientInternals:
-    """What the parts of one client share."""
+    """
+    What the parts of one client share; the client makes the parts.
 
-    __slots__ = ("dispatcher", "limits", "options", "reconnecting", "recovery")
+    Attributes:
+        recovery: The sessions that a server may recover.
+        dispatcher: The part that takes packets and sends them.
+        reconnecting: The part that reconnects.
+    """
 
-    def __init__(self, options: ClientOptions, limits: Limits) -> None:
-        self.options = options
-        self.limits = limits
-        self.recovery = RecoverableSessions(
-            is_wanted=options.recovery,
-            max_held_packets=options.max_held_packets,
-            max_held_bytes=options.max_held_bytes,
-        )
-        self.dispatcher: Any = None
-        self.reconnecting: Any = None
+    options: ClientOptions
+    limits: Limits
+    registry: Registry
+    seams: Seams
+    event_log: EventLog | None
+    recovery: RecoverableSessions
+    dispatcher: Any = None
+    reconnecting: Any = None

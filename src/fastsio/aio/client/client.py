@@ -93,9 +93,7 @@ class AsyncClient(BaseClient):
             )
         self.eio = engine_class(handle_sigint=self.handle_sigint, **self._engine_options)
         shared = self.__fastsio__
-        self._dispatcher = shared.dispatcher = ClientDispatcher(
-            self, shared.limits, self._registry, self._seams, self._event_log, shared.recovery
-        )
+        self._dispatcher = shared.dispatcher = ClientDispatcher(self, shared)
         self._delivery = Delivery(self, shared.options, self._dispatcher)
         self._dispatcher.bind(self._delivery)
         self._reconnecting = shared.reconnecting = Reconnecting(self, self._dispatcher, self._open)

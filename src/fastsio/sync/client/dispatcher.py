@@ -29,12 +29,10 @@ from fastsio.sync import concurrency
 from fastsio.sync.connection_scope import ThreadScope
 
 if TYPE_CHECKING:
-    from fastsio.base.client_recovery import RecoverableSessions
-    from fastsio.base.event_log import EventLog
+    from fastsio.base.internals import ClientInternals
     from fastsio.base.parts import PartClient
-    from fastsio.base.seams import Seams
-    from fastsio.protocol import Limits, Packet
-    from fastsio.routing import Registry, Route
+    from fastsio.protocol import Packet
+    from fastsio.routing import Route
     from fastsio.sync.client.delivery import Delivery
 
 # Members of an Enum are slow to reach through their class.
@@ -59,22 +57,14 @@ class ClientDispatcher:
 
     _delivery: Delivery
 
-    def __init__(
-        self,
-        client: PartClient,
-        limits: Limits,
-        registry: Registry,
-        seams: Seams,
-        event_log: EventLog | None,
-        recovery: RecoverableSessions,
-    ) -> None:
+    def __init__(self, client: PartClient, shared: ClientInternals) -> None:
         self._client = client
-        self._limits = limits
-        self._registry = registry
-        self._seams = seams
-        self._event_log = event_log
-        self._recovery = recovery
-        self._decoder = ServerDecoder(client.packet_class, limits)
+        self._limits = shared.limits
+        self._registry = shared.registry
+        self._seams = shared.seams
+        self._event_log = shared.event_log
+        self._recovery = shared.recovery
+        self._decoder = ServerDecoder(client.packet_class, shared.limits)
         #: Whether a handler was started in the background that may not have begun.
         self._is_starting = False
         self.answered = client.eio.create_event()
