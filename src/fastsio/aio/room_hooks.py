@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractAsyncContextManager
 from inspect import isawaitable
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +14,6 @@ from fastsio.injection.validation import detail_of
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine
-    from types import TracebackType
 
     from fastsio.base.rooms import Room, RoomHooks
     from fastsio.injection import Context, Endpoint
@@ -24,19 +24,14 @@ if TYPE_CHECKING:
     CloseContext = Callable[[Context, BaseException | None], Awaitable[None]]
 
 
-class HookScope:
+class HookScope(AbstractAsyncContextManager[None]):
     """A context manager that closes, at its end, what the dependencies of hooks have opened."""
 
     def __init__(self, close_context: CloseContext, context: Context) -> None:
         self._close_context = close_context
         self._context = context
 
-    async def __aenter__(self) -> None:
-        """Begin."""
-
-    async def __aexit__(
-        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    async def __aexit__(self, _kind: object, exc: BaseException | None, _traceback: object) -> None:
         await self._close_context(self._context, exc)
 
 
@@ -52,9 +47,7 @@ class Afterwards(HookScope):
         self._start_task = start_task
         self._then = then
 
-    async def __aexit__(
-        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    async def __aexit__(self, _kind: object, exc: BaseException | None, _traceback: object) -> None:
         if exc is None or isinstance(exc, Exception):
             await self._finish()
         else:

@@ -44,7 +44,6 @@ from fastsio.state.room_names import entered_room, plain_room
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Mapping
-    from types import TracebackType
     from typing import Unpack
 
     from fastsio.aio.runner import BackgroundTask
@@ -310,15 +309,7 @@ class AsyncServer(BaseServer):
         emit = self.manager.emit
         if not wait:  # managers of other packages do not have this parameter
             emit = partial(emit, wait=False)
-        await emit(
-            event,
-            data,
-            place,
-            room=target,
-            skip_sid=skip_sid,
-            callback=callback,
-            ignore_queue=ignore_queue,
-        )
+        await emit(event, data, place, room=target, skip_sid=skip_sid, callback=callback, ignore_queue=ignore_queue)
 
     async def send(
         self,
@@ -632,12 +623,7 @@ class SessionContext(AbstractAsyncContextManager[dict[str, Any]]):
         self._session = await self._server.get_session(self._sid, self._namespace)
         return self._session
 
-    async def __aexit__(
-        self,
-        exc_type: type[BaseException] | None = None,
-        exc_val: BaseException | None = None,
-        exc_tb: TracebackType | None = None,
-    ) -> None:
+    async def __aexit__(self, *_exc: object) -> None:
         await self._server.save_session(self._sid, self._session, self._namespace)
 
 

@@ -9,7 +9,6 @@ Engine.IO.
 from __future__ import annotations
 
 import signal
-from dataclasses import fields
 from itertools import count
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 from urllib.parse import urlsplit
@@ -22,9 +21,11 @@ from fastsio.base.options import (
     CLIENT_NAMES,
     CLIENT_PARAMETERS,
     ClientOptions,
-    choose_client_packet_class,
+    ClientPacket,
     choose_logger,
+    choose_packet_class,
     known_options,
+    take_fields,
 )
 from fastsio.base.seams import CLIENT_REFUSED, CLIENT_SEAMS, Seams, refuse, refuse_class, refuse_coroutines
 from fastsio.exceptions import ConnectionError as ConnectFailed
@@ -140,7 +141,7 @@ class BaseClient(EventRegistrar):
         options, limits, self._engine_options = split_client_options(given)
         self.logger = choose_logger(logger, "socketio.client")
         self._event_log = event_log(self.logger)
-        self.packet_class: type[Packet] = choose_client_packet_class(serializer, json)
+        self.packet_class: type[Packet] = choose_packet_class(serializer, json, ClientPacket)
         self.dependency_overrides: dict[Callable[..., Any], Callable[..., Any]] = {}
         self._registry = Registry(asynchronous=self.is_asyncio_based(), role=CLIENT)
         sessions = RecoverableSessions(
@@ -269,8 +270,7 @@ class Membership:
 def split_client_options(options: dict[str, Any]) -> tuple[ClientOptions, Limits, dict[str, Any]]:
     """Split the keyword arguments of a client: its own options, the limits of its decoder, and those of Engine.IO."""
     rest = dict(options)
-    own = {field.name: rest.pop(field.name) for field in fields(ClientOptions) if field.name in rest}
-    limits = {field.name: rest.pop(field.name) for field in fields(Limits) if field.name in rest}
+    own, limits = take_fields(ClientOptions, rest), take_fields(Limits, rest)
     rest["logger"] = rest.pop("engineio_logger", False)
     try:
         return ClientOptions(**own), Limits(**{**_LIMITS, **limits}), rest

@@ -31,7 +31,6 @@ if TYPE_CHECKING:
 MAX_SMALL_BYTES: Final = 1024
 #: A bound that no size reaches.
 UNLIMITED: Final = 1 << 62
-_LIMIT_NAMES: Final = frozenset(field.name for field in fields(Limits))
 
 
 def counted_bytes(size_bytes: int) -> int:
@@ -160,12 +159,16 @@ def _listed(origins: Any) -> Iterable[Any]:
     return origins if isinstance(origins, Iterable) and not callable(origins) else ()
 
 
+def take_fields(kind: type[ServerOptions | ClientOptions | Limits], options: dict[str, Any]) -> dict[str, Any]:
+    """Remove from options those that are fields of a dataclass, and return them."""
+    return {field.name: options.pop(field.name) for field in fields(kind) if field.name in options}
+
+
 def split_options(options: dict[str, Any]) -> tuple[ServerOptions, Limits, dict[str, Any]]:
     """Split the keyword arguments of a server: its own options, the limits of its decoders, and those of Engine.IO."""
     rest = dict(options)
     rest["logger"] = rest.pop("engineio_logger", False)
-    own = {field.name: rest.pop(field.name) for field in fields(ServerOptions) if field.name in rest}
-    limits = {name: rest.pop(name) for name in _LIMIT_NAMES & rest.keys()}
+    own, limits = take_fields(ServerOptions, rest), take_fields(Limits, rest)
     message_size: Any = rest.get("max_http_buffer_size")
     # A value that is not a size is refused by Engine.IO.
     if isinstance(message_size, (int, float)) and 1 <= message_size < math.inf:
@@ -221,23 +224,18 @@ class ClientPacket(Packet):
     json: ClassVar[Any] = CLIENT_CODEC
 
 
-def choose_client_packet_class(serializer: Any, json: Any) -> type[Packet]:
-    """Return the class of the packets of a client: as :func:`choose_packet_class`, but with another default."""
-    if serializer == "default" and json is None:
-        return ClientPacket
-    return choose_packet_class(serializer, json)
-
-
-def choose_packet_class(serializer: Any, json: Any) -> type[Packet]:
+def choose_packet_class(serializer: Any, json: Any, default: type[Packet] = Packet) -> type[Packet]:
     """
     Return the class of the packets of a server or client, with a JSON module of its own if one is given.
+
+    *default* is what ``"default"`` means without such a module.
 
     Raises:
         SetupError: The serializer or the module is not valid.
         MissingExtraError: ``"msgpack"`` without the extra.
     """
     if serializer == "default":
-        packet_class: type[Packet] = Packet
+        packet_class = default if json is None else Packet
     elif serializer == "msgpack":
         from fastsio.protocol.msgpack import MsgPackPacket  # noqa: PLC0415 - an optional extra
 

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
 from inspect import isawaitable
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +15,6 @@ from fastsio.sync import concurrency
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from types import TracebackType
 
     from fastsio.base.rooms import Room, RoomHooks
     from fastsio.injection import Context, Endpoint
@@ -25,19 +25,14 @@ if TYPE_CHECKING:
     CloseContext = Callable[[Context, BaseException | None], None]
 
 
-class HookScope:
+class HookScope(AbstractContextManager[None]):
     """A context manager that closes, at its end, what the dependencies of hooks have opened."""
 
     def __init__(self, close_context: CloseContext, context: Context) -> None:
         self._close_context = close_context
         self._context = context
 
-    def __enter__(self) -> None:
-        """Begin."""
-
-    def __exit__(
-        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    def __exit__(self, _kind: object, exc: BaseException | None, _traceback: object) -> None:
         self._close_context(self._context, exc)
 
 
@@ -53,9 +48,7 @@ class Afterwards(HookScope):
         self._start_task = start_task
         self._then = then
 
-    def __exit__(
-        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    def __exit__(self, _kind: object, exc: BaseException | None, _traceback: object) -> None:
         if exc is None or isinstance(exc, Exception):
             self._finish()
         else:

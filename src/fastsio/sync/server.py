@@ -36,7 +36,6 @@ from fastsio.sync.runner import HandlerRunner
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Mapping
-    from types import TracebackType
     from typing import Unpack
 
     from fastsio.base.options import SyncServerKeywords
@@ -254,15 +253,7 @@ class Server(BaseServer):
         emit = self.manager.emit
         if not wait:  # managers of other packages do not have this parameter
             emit = partial(emit, wait=False)
-        emit(
-            event,
-            data,
-            place,
-            room=target,
-            skip_sid=skip_sid,
-            callback=callback,
-            ignore_queue=ignore_queue,
-        )
+        emit(event, data, place, room=target, skip_sid=skip_sid, callback=callback, ignore_queue=ignore_queue)
 
     def send(
         self,
@@ -576,10 +567,5 @@ class SessionContext(AbstractContextManager[dict[str, Any]]):
         self._session = self._server.get_session(self._sid, self._namespace)
         return self._session
 
-    def __exit__(
-        self,
-        exc_type: type[BaseException] | None = None,
-        exc_val: BaseException | None = None,
-        exc_tb: TracebackType | None = None,
-    ) -> None:
+    def __exit__(self, *_exc: object) -> None:
         self._server.save_session(self._sid, self._session, self._namespace)

@@ -12,7 +12,6 @@ from fastsio.base.options import (
     ClientPacket,
     ServerOptions,
     check_origins,
-    choose_client_packet_class,
     choose_logger,
     choose_packet_class,
     split_options,
@@ -192,7 +191,7 @@ def test_a_json_module_belongs_to_one_server():
 @pytest.mark.parametrize("text", ["NaN", "-Infinity", "1e999", "9" * 5000])
 def test_clients_read_none_for_a_number_that_json_does_not_have(text):
     """A foreign server that writes one costs the client one value; the others arrive."""
-    packet_class = choose_client_packet_class("default", None)
+    packet_class = choose_packet_class("default", None, ClientPacket)
 
     packet = packet_class(encoded_packet=f'2["rates",{{"a":{text},"b":18446744073709551616,"c":1.5,"d":-7}}]')
 
@@ -201,6 +200,6 @@ def test_clients_read_none_for_a_number_that_json_does_not_have(text):
 
 def test_clients_use_the_json_and_the_serializer_they_are_given():
     """The lenient reader is that of the default serializer alone."""
-    assert choose_client_packet_class("msgpack", None) is MsgPackPacket
-    assert choose_client_packet_class(Packet, None) is Packet
-    assert not issubclass(choose_client_packet_class("default", json), ClientPacket)
+    assert choose_packet_class("msgpack", None, ClientPacket) is MsgPackPacket
+    assert choose_packet_class(Packet, None, ClientPacket) is Packet
+    assert not issubclass(choose_packet_class("default", json, ClientPacket), ClientPacket)

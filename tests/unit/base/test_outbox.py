@@ -6,7 +6,7 @@ from contextlib import nullcontext
 
 import pytest
 
-from fastsio.base.outbox import Emission, Outbox
+from fastsio.base.pending import Emission, Outbox
 from fastsio.exceptions import DisconnectedError
 
 

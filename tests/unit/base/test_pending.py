@@ -11,8 +11,7 @@ import pytest
 
 from fastsio.base.answers import Answer
 from fastsio.base.options import ClientOptions
-from fastsio.base.outbox import Emission
-from fastsio.base.pending import PendingEmissions
+from fastsio.base.pending import Emission, PendingEmissions
 from fastsio.exceptions import BadNamespaceError, DisconnectedError, TimeoutError
 from fastsio.protocol import Packet
 

@@ -18,7 +18,7 @@ from fastsio.aio.engine.client_upstream import EngineConnectionError
 from fastsio.base.answers import Answer
 from fastsio.base.client import BaseClient, check_url, failure_argument, failure_text, namespaces_to_join
 from fastsio.base.emit_args import check_callback, check_event_name
-from fastsio.base.outbox import Emission
+from fastsio.base.pending import Emission
 from fastsio.base.seams import CLIENT_SEAMS, own_methods
 from fastsio.engine.packet import frames_of
 from fastsio.exceptions import ConnectionError as ConnectFailed

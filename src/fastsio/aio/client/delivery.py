@@ -24,8 +24,8 @@ from fastsio.base.pending import PendingEmissions
 
 if TYPE_CHECKING:
     from fastsio.base.options import ClientOptions
-    from fastsio.base.outbox import Emission
     from fastsio.base.parts import ClientHandlers, PartClient
+    from fastsio.base.pending import Emission
 
 
 class Delivery:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from fastsio.base.answers import Answer
 from fastsio.base.client import BaseClient, check_url, failure_argument, failure_text, namespaces_to_join
 from fastsio.base.emit_args import check_callback, check_event_name
-from fastsio.base.outbox import Emission
+from fastsio.base.pending import Emission
 from fastsio.base.runner import check_thread_target
 from fastsio.base.seams import CLIENT_SEAMS, own_methods
 from fastsio.engine.packet import frames_of

@@ -25,8 +25,8 @@ from fastsio.sync import concurrency
 
 if TYPE_CHECKING:
     from fastsio.base.options import ClientOptions
-    from fastsio.base.outbox import Emission
     from fastsio.base.parts import ClientHandlers, PartClient
+    from fastsio.base.pending import Emission
 
 
 class Delivery:
