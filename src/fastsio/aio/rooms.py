@@ -7,7 +7,7 @@ which of them have joined a room of a class, :class:`fastsio.Room`, and with whi
 
 from __future__ import annotations
 
-from contextlib import contextmanager, nullcontext, suppress
+from contextlib import nullcontext, suppress
 from functools import partial
 from secrets import token_hex
 from typing import TYPE_CHECKING, Any, Final, cast
@@ -16,19 +16,15 @@ from fastsio.aio import concurrency
 from fastsio.aio.room_hooks import Afterwards, HookScope, admit, ask, identify
 from fastsio.base.emit_args import unwaited
 from fastsio.base.history import SINCE, Arrival, Histories, split_payload
-from fastsio.base.rooms import RoomMember, hooks_of
-from fastsio.exceptions import (
-    EventError,
-    PayloadError,
-    RoomAccessError,
-)
+from fastsio.base.rooms import ARRIVAL, RoomMember, RoomRequests, hooks_of
+from fastsio.exceptions import EventError, PayloadError, RoomAccessError
 from fastsio.injection import Context
 from fastsio.routing import Guard, describe
 from fastsio.state.members import Join, JoinVerdict, Member, MemberTable
 from fastsio.state.room_names import RoomName, parts_of_name
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Hashable, Iterable, Mapping
 
     from fastsio.aio.room_hooks import CloseContext, StartTask, Step
     from fastsio.base.parts import RoomServer
@@ -40,8 +36,6 @@ if TYPE_CHECKING:
     from fastsio.state.room_names import NamedRoom
 
 
-#: The key, among the values of an event's context, of the join that it has begun, or of the moment when it arrived.
-_ARRIVAL: Final = "arrival"
 #: Bytes in the name of an epoch.
 _EPOCH_BYTES: Final = 6
 
@@ -55,28 +49,15 @@ class RoomKeeper:
         self._close_context = close_context
         # The table of members and the manager's rooms change together: threads hold the manager's lock meanwhile.
         self._lock = server.manager.lock
-        self._table = MemberTable(self._lock)
-        self._join_events: set[str] = set()
-        self._leave_events: set[str] = set()
-        #: Namespace and sid of the clients that are lost, and may come back.
-        self._away: set[tuple[str, str]] = set()
+        self.table = MemberTable(self._lock)
+        self._requests = RoomRequests(self.table, concurrency.early)
+        self.begin_request, self.end_request = self._requests.begin, self._requests.end
         #: The clients that this keeper takes out of a room at present; the manager reports these to it too.
         self._leaving: set[tuple[str, Hashable, str]] = set()
 
     def guards(self, hooks: RoomHooks) -> dict[str, Guard]:
-        """
-        Return the guards of the join and leave events of a room class.
-
-        Raises:
-            SetupError: Clients cannot join rooms of this class.
-        """
-        hooks.identifying()
-        self._join_events.add(hooks.join_event)
-        self._leave_events.add(hooks.leave_event)
-        return {
-            hooks.join_event: Guard(partial(self._join, hooks), self._join_arrives),
-            hooks.leave_event: Guard(partial(self._ask_to_leave, hooks), self._leave_arrives),
-        }
+        """Return the guards of the join and leave events of a room class, whose rooms clients must be able to join."""
+        return self._requests.guards(hooks, partial(self._join, hooks), partial(self._ask_to_leave, hooks))
 
     def keep_history(self, namespace: str, hooks: RoomHooks) -> None:
         """
@@ -98,43 +79,6 @@ class RoomKeeper:
         with nullcontext() if guard.arrival is None else guard.arrival(context):
             return await guard.decide(context, None)
 
-    def begin_request(self, client: Client, event: Any) -> Any:
-        """
-        Begin the request of a client to join or leave a room, at a place of the code where events arrive in order.
-
-        Returns the value of :data:`concurrency.early` while the event is handled, and the argument of
-        :meth:`end_request`; None for other events.
-        """
-        if event in self._join_events:
-            return self._table.begin(client)
-        return self._table.moment() if event in self._leave_events else None
-
-    def end_request(self, begun: Any) -> None:
-        """End a request; *begun* is what :meth:`begin_request` has returned."""
-        if isinstance(begun, Join):
-            self._table.end(begun)
-
-    def _take_early(self) -> Any:
-        """Return the request of the running event that :meth:`begin_request` has begun, the first time; then None."""
-        begun, concurrency.early.value = concurrency.early.value, None
-        return begun
-
-    @contextmanager
-    def _join_arrives(self, context: Context) -> Iterator[None]:
-        begun = self._take_early()
-        join = begun if isinstance(begun, Join) else self._table.begin(context.client)
-        context.values[_ARRIVAL] = join
-        try:
-            yield
-        finally:
-            self._table.end(join)
-
-    @contextmanager
-    def _leave_arrives(self, context: Context) -> Iterator[None]:
-        begun = self._take_early()
-        context.values[_ARRIVAL] = begun if isinstance(begun, int) else self._table.moment()
-        yield
-
     async def _join(self, hooks: RoomHooks, context: Context, own: Any) -> Any:
         """
         Let a client join the room that it asks for; *own* calls the application's own handler of the event, if any.
@@ -143,7 +87,7 @@ class RoomKeeper:
             EventError: The client may not join; or it was taken out of the room, or has left it, since it asked.
         """
         client: Any = context.client
-        join: Join = context.values[_ARRIVAL]
+        join: Join = context.values[ARRIVAL]
         if hooks.room_class.history is not None:
             context.args, since = split_payload(context.args)
             since = context.values.get(SINCE, since)
@@ -158,7 +102,7 @@ class RoomKeeper:
             answer = None if own is None else await own(context)
         except BaseException:
             if known.since == join.moment:
-                self._to_announce(await self._remove_member(client, room, until=join.moment))
+                self.table.departed(await self._remove_member(client, room, until=join.moment))
             raise
         if known.has_gone:
             # The code that has removed this member, which is not announced yet, has announced nothing.
@@ -175,7 +119,7 @@ class RoomKeeper:
         Messages of other servers about the room count from before ``can_join`` is called.
         """
         client, manager = cast("Client", context.client), self._server.manager
-        self._table.place(join, room.name)
+        self.table.place(join, room.name)
         try:
             if hooks.can_join is not None or hooks.presence_key is not None:
                 await manager.begin_join(client.namespace, room.name)
@@ -191,7 +135,7 @@ class RoomKeeper:
                 if outcome is not JoinVerdict.ASK_AGAIN:
                     return outcome
         finally:
-            self._table.unplace(join)
+            self.table.unplace(join)
             manager.end_join(client.namespace, room.name)
 
     async def _ask_to_leave(self, hooks: RoomHooks, context: Context, own: Any) -> Any:
@@ -202,11 +146,11 @@ class RoomKeeper:
             EventError: It has joined the room again since it asked.
         """
         client: Any = context.client
-        moment: int = context.values[_ARRIVAL]
+        moment: int = context.values[ARRIVAL]
         room = self._in_namespace(await identify(hooks, context), client)
         answer = None if own is None else await own(context)
-        has_left = self._to_announce(await self._remove_member(client, room, until=moment, by_client=True))
-        if client.sid in self._table.members(client.namespace, room.name):
+        has_left = self.table.departed(await self._remove_member(client, room, until=moment, by_client=True))
+        if client.sid in self.table.members(client.namespace, room.name):
             raise EventError("conflict", "You have joined this room again.")
         return await self._confirm(context, "left", room, answer, partial(self._announce_leaving, has_left))
 
@@ -251,14 +195,14 @@ class RoomKeeper:
         hooks = hooks_of(type(room), asynchronous=concurrency.ASYNCHRONOUS)
         context = Context(server, client, hooks.join_event, ({} if data is None else data,))
         placed = self._in_namespace(room, client)
-        with self._join_arrives(context):
+        with self._requests.join_arrives(context):
             await self._enter(hooks, context, placed)
 
     async def _enter(self, hooks: RoomHooks, context: Context, room: Room) -> None:
         async with HookScope(self._close_context, context):
             user = await self._user_of(hooks, context, room)
             member = Member(context.client, room, hooks, context.args, user)
-            if await self._add_member(member, context.values[_ARRIVAL], is_asked=False) is member:
+            if await self._add_member(member, context.values[ARRIVAL], is_asked=False) is member:
                 await self._announce_member(member, context)
 
     async def leave(self, room: Room, sid: str) -> None:
@@ -266,7 +210,7 @@ class RoomKeeper:
         server, namespace = room.where()
         client = server.manager.client_of(sid, namespace)
         if client is not None:
-            await self._announce_leaving(self._to_announce(await self._remove_member(client, room)))
+            await self.announce_leaving(await self._remove_member(client, room))
         else:
             await server.manager.leave_room(sid, namespace, room.name)
 
@@ -279,11 +223,11 @@ class RoomKeeper:
     async def close(self, room: Room) -> None:
         """Take all clients out."""
         _, namespace = room.where()
-        members = self._table.remove_all(namespace, room.name)
+        members = self.table.remove_all(namespace, room.name)
         try:
             await self._server.manager.close_room(room.name, namespace)
         finally:
-            await self._announce_leaving(self._to_announce(members))
+            await self.announce_leaving(members)
 
     async def members(self, room: Room, *, cluster: bool, timeout: float) -> list[RoomMember]:  # noqa: ASYNC109 - it is the whole duration
         """Return the clients in a room: those of this server, or of all servers that answer in time."""
@@ -294,9 +238,9 @@ class RoomKeeper:
 
     def members_here(self, namespace: str, room: Hashable) -> list[RoomMember]:
         """Return the clients of this server that are in a room."""
-        known = self._table.members(namespace, room)
+        known = self.table.members(namespace, room)
         participants = self._server.manager.get_participants(namespace, room)
-        away = [RoomMember(sid, known[sid].user) for sid in known if (namespace, sid) in self._away]
+        away = [RoomMember(sid, known[sid].user) for sid in known if self.table.is_away(namespace, sid)]
         return [*(RoomMember(sid, known[sid].user if sid in known else None) for sid, _ in participants), *away]
 
     async def recheck(self, room: Room) -> list[str]:
@@ -311,7 +255,7 @@ class RoomKeeper:
     async def recheck_here(self, namespace: str, room: Hashable) -> list[str]:
         """Call ``can_join`` again for the members of this server, and after that for clients that are about to join."""
         kicked = []
-        for sid, member in self._table.recheck(namespace, room).items():
+        for sid, member in self.table.recheck(namespace, room).items():
             asked = member.since
             why = await self._refusal_of(member)
             # For a client that has joined again meanwhile, can_join was called then.
@@ -324,7 +268,7 @@ class RoomKeeper:
         removed = await self._remove_member(member.client, member.room, until=until)
         if not removed:
             return False
-        await self._announce_leaving(self._to_announce(removed))
+        await self.announce_leaving(removed)
         (namespace, room), sid = member.place, member.client.sid
         await self._tell("kicked", {"room": room, "reason": why}, namespace, to=sid)
         return True
@@ -346,32 +290,19 @@ class RoomKeeper:
             return describe(refusal, context.event).msg
         return None
 
-    @property
-    def is_empty(self) -> bool:
-        """Whether no room has a member."""
-        return self._table.is_empty
-
     # Calls of the manager and the lifecycle
 
     def remove_members(self, namespace: str, room: Hashable, sids: Iterable[str]) -> None:
         """Remove clients that the manager takes out of a room, and announce that they leave."""
         others = [sid for sid in sids if (namespace, room, sid) not in self._leaving]
-        self._announce_leaving_soon(self._table.remove(namespace, room, others))
+        self._announce_leaving_soon(self.table.remove(namespace, room, others))
 
     def remove_all_members(self, namespace: str, room: Hashable) -> None:
         """Remove all members of a room that the manager closes, and announce that they leave."""
-        self._announce_leaving_soon(self._table.remove_all(namespace, room))
-
-    def cancel_joins(self, namespace: str, room: Hashable) -> None:
-        """End the joins of a room that are under way."""
-        self._table.cancel_joins(namespace, room)
-
-    def is_awaited(self, namespace: str, room: Hashable) -> bool:
-        """Whether a client asks to join a room at present."""
-        return self._table.is_awaited(namespace, room)
+        self._announce_leaving_soon(self.table.remove_all(namespace, room))
 
     def _announce_leaving_soon(self, removed: list[Member]) -> None:
-        members = self._to_announce(removed)
+        members = self.table.departed(removed)
         if members:
             self._start_task(self._announce_leaving, members)
 
@@ -381,21 +312,11 @@ class RoomKeeper:
 
     def take_out(self, client: Client | SavedSession) -> list[Member]:
         """Remove a client that has gone from its rooms; return the members that it was."""
-        self._away.discard((client.namespace, client.sid))
-        return self._table.remove_client(client.namespace, client.sid)
+        return self.table.remove_client(client.namespace, client.sid)
 
     async def announce_leaving(self, removed: list[Member]) -> None:
         """Call ``on_leave`` of members that were removed."""
-        await self._announce_leaving(self._to_announce(removed))
-
-    def client_lost(self, client: Client | SavedSession) -> None:
-        """Keep a client that has lost its connection a member of its rooms, for it may come back."""
-        self._away.add((client.namespace, client.sid))
-
-    def client_returned(self, client: Client) -> None:
-        """Make a client that comes back, with a new record, the member of its rooms that it was."""
-        self._table.give_back(client)
-        self._away.discard((client.namespace, client.sid))
+        await self._announce_leaving(self.table.departed(removed))
 
     async def let_back_in(self, client: Client, members: Iterable[Member]) -> list[Member]:
         """
@@ -426,12 +347,8 @@ class RoomKeeper:
         for old in members:
             if old.room.name in self._server.rooms(client.sid, client.namespace):
                 context = Context(self._server, client, old.hooks.join_event, old.args)
-                with self._join_arrives(context):
+                with self._requests.join_arrives(context):
                     await self._enter(old.hooks, context, cast("Room", old.room))
-
-    def joins_of(self, client: Client) -> Mapping[Hashable, tuple[Any, ...]]:
-        """Return the rooms of room classes that a client is a member of, each with the payload that it joined with."""
-        return self._table.joins_of(client.namespace, client.sid)
 
     async def members_elsewhere(
         self, client: Client, joined: Mapping[Hashable, tuple[Any, ...]], class_of: Callable[[str, Hashable], Any]
@@ -484,7 +401,7 @@ class RoomKeeper:
         with self._lock:
             if not client.is_active or not self._has(client):
                 return None
-            outcome = self._table.add(member, join)
+            outcome = self.table.add(member, join)
             if outcome is not member:
                 if isinstance(outcome, Member) and join.arrival is not None:
                     manager = self._server.manager
@@ -493,7 +410,7 @@ class RoomKeeper:
             try:
                 await self._put_in(member, join.arrival)
             except (KeyError, ValueError) as error:
-                self._to_announce(self._table.remove(client.namespace, name, (client.sid,), until=join.moment))
+                self.table.departed(self.table.remove(client.namespace, name, (client.sid,), until=join.moment))
                 if not client.is_active:
                     return None
                 if not is_asked:
@@ -502,12 +419,12 @@ class RoomKeeper:
                 raise RoomAccessError("This room cannot be joined.") from error
             except BaseException:
                 with suppress(Exception):  # what ended the join is what is raised
-                    self._to_announce(await self._remove_member(client, member.room, until=join.moment))
+                    self.table.departed(await self._remove_member(client, member.room, until=join.moment))
                 raise
         if client.is_active:
             return member
         # The client has left meanwhile, and the thread that removed it may have found no member yet.
-        self._to_announce(self._table.remove(client.namespace, name, (client.sid,)))
+        self.table.departed(self.table.remove(client.namespace, name, (client.sid,)))
         return None
 
     async def _put_in(self, member: Member, arrival: Arrival | None) -> None:
@@ -539,9 +456,9 @@ class RoomKeeper:
         removed: list[Member] = []
         try:
             with self._lock:
-                removed = self._table.remove(namespace, name, (sid,), until=until, by_client=by_client)
-                is_known = self._has(client) or (namespace, sid) in self._away
-                if sid not in self._table.members(namespace, name) and is_known:
+                removed = self.table.remove(namespace, name, (sid,), until=until, by_client=by_client)
+                is_known = self._has(client) or self.table.is_away(namespace, sid)
+                if sid not in self.table.members(namespace, name) and is_known:
                     self._leaving.add((namespace, name, sid))
                     await self._server.manager.leave_room(sid, namespace, name)
         except BaseException:
@@ -555,23 +472,19 @@ class RoomKeeper:
         """Whether the manager has a client, which it has until the client has left."""
         return self._server.manager.client_of(client.sid, client.namespace) is client
 
-    def _to_announce(self, members: Iterable[Member]) -> list[Member]:
-        """Return the members, of those that were removed, whose leaving the caller announces."""
-        return [member for member in members if self._table.depart(member)]
-
     async def _announce_member(self, member: Member, context: Context) -> None:
         """Announce a new member: send ``presence`` to the members of the room, then call ``on_join``."""
-        presence = self._table.arrive(member)
+        presence = self.table.arrive(member)
         if presence is None:
             return
         try:
             await self._tell_presence(member, "joined", presence)
             await self._run_hook(member.hooks.on_join, member, context)
         except BaseException:
-            if self._table.mark_present(member):
+            if self.table.mark_present(member):
                 self._start_task(self._announce_leaving, [member])
             raise
-        if self._table.mark_present(member):
+        if self.table.mark_present(member):
             await self._announce_leaving([member])
 
     async def _announce_leaving(self, members: Iterable[Member]) -> None:
@@ -579,7 +492,7 @@ class RoomKeeper:
         waiting = list(members)
         while waiting:
             member = waiting.pop(0)
-            presence = self._table.stop_counting(member)
+            presence = self.table.stop_counting(member)
             context = Context(self._server, member.client, member.hooks.leave_event, member.args)
             try:
                 await self._tell_presence(member, "left", presence)

@@ -199,7 +199,7 @@ class BaseManager:
         shared: ServerInternals = self.server.__fastsio__
         if shared.histories is not None and shared.histories.has_events(namespace, room):
             return True
-        is_joined_soon = shared.room_keeper is not None and bool(shared.room_keeper.is_awaited(namespace, room))
+        is_joined_soon = shared.room_keeper is not None and bool(shared.room_keeper.table.is_awaited(namespace, room))
         recovery = shared.recovery_state
         return is_joined_soon or (recovery is not None and bool(recovery.is_awaited(namespace, room)))
 

@@ -217,7 +217,7 @@ class RecoveryState:
             self._clients[session.pid] = client
             self._server.manager.restore_rooms(client, session.rooms)
             if session.is_present:
-                self._shared.room_keeper.client_returned(client)
+                self._shared.room_keeper.table.give_back(client)
             recovery.members = session.members
             if not was_here or self._moves is not None:
                 recovery.joined = session.joined
@@ -340,7 +340,7 @@ class RecoveryState:
         if self._shared_sessions is not None:
             session.as_of = self._log.last
         if self._shared_sessions is not None or self._options.store is not None:
-            session.joined = {**recovery.joined, **self._shared.room_keeper.joins_of(client)}
+            session.joined = {**recovery.joined, **self._shared.room_keeper.table.joins_of(client)}
         return session
 
     # Clients that leave or are lost
@@ -356,7 +356,7 @@ class RecoveryState:
             return []
         session.until = self._now() + self._options.max_disconnection_duration
         dropped = self.lost.add(session)
-        self._shared.room_keeper.client_lost(session)
+        self._shared.room_keeper.table.keep_away(session)
         return dropped
 
     def forget(self, client: Client) -> None:
@@ -450,7 +450,7 @@ class RecoveryState:
     def _with_joins(self, session: SavedSession, member: Client | SavedSession) -> SavedSession:
         """Return a copy of a session, with the payloads with which its client has joined its rooms."""
         members = {each.room.name: each.args for each in session.members}
-        joined = {**session.joined, **members, **self._shared.room_keeper.joins_of(member)}
+        joined = {**session.joined, **members, **self._shared.room_keeper.table.joins_of(member)}
         return replace(session, joined=joined)
 
     def take_out(self, found: Found) -> tuple[SavedSession, list[Missed]] | None:

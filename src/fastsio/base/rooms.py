@@ -10,6 +10,7 @@ from __future__ import annotations
 import copy
 import gc
 import weakref
+from contextlib import contextmanager
 from dataclasses import dataclass
 from types import FunctionType
 from typing import TYPE_CHECKING, Any, ClassVar, Final, TypeVar
@@ -17,17 +18,19 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, TypeVar
 from fastsio.base.emit_args import wait_option
 from fastsio.exceptions import RoomIdentifierError, SetupError
 from fastsio.injection import EventMarker, HandlerKind, compile_endpoint
-from fastsio.routing import check_rooms, single_namespace
+from fastsio.routing import Guard, check_rooms, single_namespace
 from fastsio.routing.slips import misspelt_methods, misspelt_settings
 from fastsio.state.history import History
+from fastsio.state.members import Join
 from fastsio.state.room_names import NamedRoom, is_key, key_of_class, room_name
 from fastsio.types import Source
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from typing import Self
 
     from fastsio.injection import Context, Endpoint
+    from fastsio.state.members import MemberTable
     from fastsio.types import AckCallback, Sids
 
 NamespaceClass = TypeVar("NamespaceClass", bound=type)
@@ -36,6 +39,8 @@ NamespaceClass = TypeVar("NamespaceClass", bound=type)
 MEMBERS_TIMEOUT_S: Final = 0.5
 #: The attribute in which ``register_room`` stores the room classes of a class-based namespace.
 ROOMS_ATTRIBUTE: Final = "__fastsio_rooms__"
+#: The key, among the values of an event's context, of the join that it has begun, or of the moment when it arrived.
+ARRIVAL: Final = "arrival"
 #: The hook that finds the room that a payload names.
 IDENTIFY: Final = "extract_room_identifier"
 _FURTHER: Final = ("can_join", "on_join", "on_leave", "presence_key")
@@ -435,6 +440,69 @@ class RoomHooks:
             raise RoomIdentifierError(str(error)) from error
 
 
+class RoomRequests:
+    """
+    The requests of clients to join and leave rooms: they count in the order in which they arrive.
+
+    Where each event is handled in a thread, the thread that receives it begins its request, and gives that to the other
+    as the value of *early*.
+    """
+
+    def __init__(self, table: MemberTable, early: Any) -> None:
+        self._table = table
+        self._early = early
+        self._join_events: set[str] = set()
+        self._leave_events: set[str] = set()
+
+    def guards(
+        self, hooks: RoomHooks, join: Callable[[Context, Any], Any], leave: Callable[[Context, Any], Any]
+    ) -> dict[str, Guard]:
+        """
+        Return the guards of the join and leave events of a room class.
+
+        Raises:
+            SetupError: Clients cannot join rooms of this class.
+        """
+        hooks.identifying()
+        self._join_events.add(hooks.join_event)
+        self._leave_events.add(hooks.leave_event)
+        return {hooks.join_event: Guard(join, self.join_arrives), hooks.leave_event: Guard(leave, self.leave_arrives)}
+
+    def begin(self, client: Any, event: Any) -> Any:
+        """Begin the request of an event; return what *early* has while the event is handled, None for other events."""
+        if event in self._join_events:
+            return self._table.begin(client)
+        return self._table.moment() if event in self._leave_events else None
+
+    def end(self, begun: Any) -> None:
+        """End the request that :meth:`begin` has begun."""
+        if isinstance(begun, Join):
+            self._table.end(begun)
+
+    def _take_early(self) -> Any:
+        """Return the request of the running event that :meth:`begin` has begun, the first time; then None."""
+        begun, self._early.value = self._early.value, None
+        return begun
+
+    @contextmanager
+    def join_arrives(self, context: Context) -> Iterator[None]:
+        """Keep the join of an event among the values of its context, under :data:`ARRIVAL`, while it is handled."""
+        begun = self._take_early()
+        join = begun if isinstance(begun, Join) else self._table.begin(context.client)
+        context.values[ARRIVAL] = join
+        try:
+            yield
+        finally:
+            self._table.end(join)
+
+    @contextmanager
+    def leave_arrives(self, context: Context) -> Iterator[None]:
+        """Keep the moment when an event arrived among the values of its context."""
+        begun = self._take_early()
+        context.values[ARRIVAL] = begun if isinstance(begun, int) else self._table.moment()
+        yield
+
+
 def hooks_of(room_class: type[Room], *, asynchronous: bool) -> RoomHooks:
     """
     Return the hooks of a room class, which are compiled once.
@@ -463,11 +531,7 @@ def _compile(room_class: type[Room], *, asynchronous: bool) -> RoomHooks:
             raise SetupError(f"{label} must be a class method; write @classmethod above it")
         return compile_endpoint(function, kind=kind, label=label, asynchronous=asynchronous)
 
-    return RoomHooks(
-        room_class,
-        hook(IDENTIFY, HandlerKind.ROOM_IDENTIFIER),
-        *(hook(name) for name in _FURTHER),
-    )
+    return RoomHooks(room_class, hook(IDENTIFY, HandlerKind.ROOM_IDENTIFIER), *(hook(name) for name in _FURTHER))
 
 
 def _is_static(room_class: type[Room], name: str) -> bool:

@@ -43,12 +43,7 @@ class BaseHandlerRunner(ABC):
         is_watched: Whether a method of the application or an observer sees events before they are handled.
     """
 
-    def __init__(
-        self,
-        server: PartServer,
-        shared: ServerInternals,
-        events: Handlers,
-    ) -> None:
+    def __init__(self, server: PartServer, shared: ServerInternals, events: Handlers) -> None:
         self._server = server
         self._shared = shared
         self._options = shared.options

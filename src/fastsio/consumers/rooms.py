@@ -335,7 +335,7 @@ class ConsumerRooms:
     def _follow_if_needed(self, namespace: str, room: Hashable) -> None:
         """Stop listening to messages about a room that has neither joins under way nor a history with events."""
         groups, histories = self._room_groups, self.histories
-        if groups is None or self.keeper.is_awaited(namespace, room):
+        if groups is None or self.keeper.table.is_awaited(namespace, room):
             return
         if histories is not None and self._has_history(namespace, room):
             if self._members.sids(namespace, room) or histories.has_events(namespace, room):
@@ -446,7 +446,7 @@ class ConsumerRooms:
             case {"socketio": {"host_id": host_id}} if host_id == self._bus.host_id:
                 pass  # this process sent the message, after it had done what it says
             case {"socketio": {"method": "close_room", "namespace": str(namespace), "room": str(room)}}:
-                self.keeper.cancel_joins(namespace, room)
+                self.keeper.table.cancel_joins(namespace, room)
             case {"socketio": {"method": "recheck", "namespace": str(namespace), "room": str(room)}, "id": order_id}:
                 self._recheck(namespace, room, order_id)
 

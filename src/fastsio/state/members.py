@@ -138,6 +138,8 @@ class MemberTable:
         self._joins: dict[tuple[str, str], set[Join]] = {}
         self._asked: dict[Place, set[Join]] = {}
         self._last_moment = 0
+        #: Namespace and sid of the clients that are lost, and may come back.
+        self._away: set[tuple[str, str]] = set()
 
     # Joins under way
 
@@ -246,20 +248,30 @@ class MemberTable:
     def remove_client(self, namespace: str, sid: str) -> list[Member]:
         """Remove a client from all rooms of a namespace; return the members that it was."""
         with self._lock:
+            self._away.discard((namespace, sid))
             rooms = list(self._joined.get((namespace, sid), ()))
             return [member for room in rooms for member in self.remove(namespace, room, (sid,))]
 
-    def joins_of(self, namespace: str, sid: str) -> dict[Hashable, tuple[Any, ...]]:
+    def joins_of(self, client: Any) -> dict[Hashable, tuple[Any, ...]]:
         """Return the rooms of a client, each with the payload that it joined with."""
         with self._lock:
-            joined = self._joined.get((namespace, sid), {})
+            joined = self._joined.get((client.namespace, client.sid), {})
             return {room: member.args for room, member in joined.items() if not member.has_gone}
+
+    def keep_away(self, client: Any) -> None:
+        """Keep a client that has lost its connection a member of its rooms, for it may come back."""
+        self._away.add((client.namespace, client.sid))
+
+    def is_away(self, namespace: str, sid: str) -> bool:
+        """Whether a client has lost its connection, and may come back."""
+        return (namespace, sid) in self._away
 
     def give_back(self, client: Any) -> None:
         """Make a client, which has the sid of one that was lost, the member that the other was."""
         with self._lock:
             for member in self._joined.get((client.namespace, client.sid), {}).values():
                 member.client = client
+            self._away.discard((client.namespace, client.sid))
 
     def recheck(self, namespace: str, room: Hashable) -> dict[str, Member]:
         """Let ``can_join`` be called again for the joins of a room that are under way; return the members by sid."""
@@ -285,9 +297,9 @@ class MemberTable:
 
     @property
     def is_empty(self) -> bool:
-        """Whether there is no member, no join under way, and no user counted as present."""
+        """Whether there is no member, no join under way, no user counted as present, and no client away."""
         with self._lock:
-            return not (self._rooms or self._joined or self._present or self._joins or self._asked)
+            return not (self._rooms or self._joined or self._present or self._joins or self._asked or self._away)
 
     # Stages
 
@@ -326,6 +338,10 @@ class MemberTable:
             was = member.stage
             member.stage = Stage.LEAVING if was is Stage.ARRIVING else Stage.GONE
             return was is Stage.PRESENT
+
+    def departed(self, members: Iterable[Member]) -> list[Member]:
+        """Mark members as removed; return those for which the caller runs ``on_leave`` now."""
+        return [member for member in members if self.depart(member)]
 
     def stop_counting(self, member: Member) -> Presence:
         """Stop counting the user of a member that has arrived; return how that changes the users that are present."""

@@ -75,11 +75,7 @@ class Dispatcher:
     _runner: HandlerRunner
     _start_event: Callable[[Connection, Client, list[Any], int | None, int], Any]
 
-    def __init__(
-        self,
-        server: PartServer,
-        shared: ServerInternals,
-    ) -> None:
+    def __init__(self, server: PartServer, shared: ServerInternals) -> None:
         self._server = server
         self._shared = shared
         self._registry = shared.registry

@@ -50,13 +50,7 @@ class Lifecycle:
         is_closed: True once the server shuts down: clients are refused from then on.
     """
 
-    def __init__(
-        self,
-        server: PartServer,
-        shared: ServerInternals,
-        handlers: Handlers,
-        runner: HandlerRunner,
-    ) -> None:
+    def __init__(self, server: PartServer, shared: ServerInternals, handlers: Handlers, runner: HandlerRunner) -> None:
         self._server = server
         self._shared = shared
         self._recovery: Recovery | None = shared.recovery

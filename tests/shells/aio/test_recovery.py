@@ -636,4 +636,4 @@ async def test_a_session_that_cannot_be_stored_once_more_ends(make, log):
     may_go_on.set()
 
     await settled(lambda: log == [("on_join", 5, seat.sid), ("on_leave", 5, seat.sid)])
-    assert sio.__fastsio__.room_keeper.is_empty
+    assert sio.__fastsio__.room_keeper.table.is_empty

@@ -273,7 +273,7 @@ async def test_a_connect_handler_ends_the_recovery(recovering, log, way):
         {},
         {},
     )
-    assert (shared.room_keeper.is_empty, shared.room_keeper._away) == (True, set())
+    assert (shared.room_keeper.table.is_empty, shared.room_keeper.table._away) == (True, set())
     await seat.back()
     assert (seat.sid == sid, seat.pid == pid) == (False, False)
 

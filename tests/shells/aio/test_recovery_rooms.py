@@ -240,4 +240,4 @@ async def test_nothing_is_left(chat, log):
         {},
         {},
     )
-    assert (shared.room_keeper.is_empty, shared.room_keeper._away) == (True, set())
+    assert (shared.room_keeper.table.is_empty, shared.room_keeper.table._away) == (True, set())

@@ -185,7 +185,7 @@ async def test_what_takes_a_client_out_ends_its_join(sio, wire, door, slow, way)
 
     assert (await error_of(client, 1))["type"] == "forbidden"
     assert sio.rooms(client.sid)[1:] == await slow(5).members() == []
-    assert sio.__fastsio__.room_keeper.is_empty
+    assert sio.__fastsio__.room_keeper.table.is_empty
     door.answer(True)
     assert await asked(client, "join_slow") == {"room": "slow|5"}
 
@@ -265,7 +265,7 @@ async def test_a_kick_ends_what_the_application_lets_in(sio, wire):
     await entering
 
     assert await room.members() == []
-    assert sio.__fastsio__.room_keeper.is_empty
+    assert sio.__fastsio__.room_keeper.table.is_empty
 
 
 @pytest.mark.parametrize("hook", ["on_join", "on_leave"])
@@ -301,7 +301,7 @@ async def test_a_hook_that_is_cancelled_leaves_no_member_behind(sio, wire, hook)
     await turns()
 
     assert calls == ["on_join", "on_join", "on_leave", "on_leave"]
-    assert sio.__fastsio__.room_keeper.is_empty
+    assert sio.__fastsio__.room_keeper.table.is_empty
 
 
 async def test_a_client_that_is_lost_while_on_join_is_cancelled_is_told_of(sio, wire):
@@ -333,4 +333,4 @@ async def test_a_client_that_is_lost_while_on_join_is_cancelled_is_told_of(sio, 
     await settled(lambda: calls)
 
     assert calls == ["on_leave"]
-    assert sio.__fastsio__.room_keeper.is_empty
+    assert sio.__fastsio__.room_keeper.table.is_empty

@@ -145,7 +145,7 @@ async def test_a_client_that_vanishes_while_it_is_entered_is_not(make, log, capl
         await turns()
 
     assert log == []
-    assert sio.__fastsio__.room_keeper.is_empty
+    assert sio.__fastsio__.room_keeper.table.is_empty
     assert [record for record in caplog.records if record.levelname in ("WARNING", "ERROR")] == []
 
 

@@ -192,7 +192,7 @@ async def test_a_client_that_is_taken_out_while_it_catches_up_leaves_the_room(st
     room, _, slow = await catching_up(stage, 1)
     await room.close()
     missed, answer = await slow.go_on()
-    await until(lambda: Slow.keeper().keeper.is_empty)
+    await until(lambda: Slow.keeper().keeper.table.is_empty)
     await room.emit("news", 2)
 
     assert (missed, answer["room"]) == ([1], "feed|5")

@@ -81,7 +81,7 @@ async def test_consumers_take_clients_of_a_server_out(stage, way):
     if way == "kick":
         assert (await ann.receive("kicked")).data == {"room": "chat|5", "reason": "enough"}
     assert (("on_leave", "ben", "chat|5") in LOG) is (way == "close")
-    assert Chat.keeper().keeper.is_empty is (way == "close")
+    assert Chat.keeper().keeper.table.is_empty is (way == "close")
 
 
 async def test_a_server_disconnects_a_consumer(stage):

@@ -89,7 +89,7 @@ async def test_who_disconnects_leaves_its_rooms(stage):
     await socket.disconnect()
 
     assert {("on_leave", "ann", "chat|5"), ("on_leave", "ann", "chat|6")} <= set(LOG)
-    assert Chat.keeper().keeper.is_empty
+    assert Chat.keeper().keeper.table.is_empty
     assert stage.layer._table.groups == {}
 
 

@@ -301,7 +301,7 @@ def test_many_threads_join_and_leave_in_pairs():
     sio.shutdown()
 
     assert counts["on_join"] == counts["on_leave"]
-    assert sio.__fastsio__.room_keeper.is_empty
+    assert sio.__fastsio__.room_keeper.table.is_empty
 
 
 def take_out(way: str, client: FakeClient, sio: Any, room: Room) -> None:
@@ -398,7 +398,7 @@ def test_a_leave_whose_thread_begins_first_still_comes_after_the_join():
     assert frames[:2] == ['2["left",{"room":"later|5"}]', '32[{"room":"later|5"}]']
     assert '"type":"conflict"' in frames[2]
     assert Later(5).members() == []
-    assert sio.__fastsio__.room_keeper.is_empty
+    assert sio.__fastsio__.room_keeper.table.is_empty
 
 
 def test_an_event_that_no_thread_can_be_started_for_leaves_nothing(monkeypatch):
@@ -419,5 +419,5 @@ def test_an_event_that_no_thread_can_be_started_for_leaves_nothing(monkeypatch):
 
     assert not connection.tasks
     assert connection.handler_bytes == 0
-    assert sio.__fastsio__.room_keeper._table.is_empty
+    assert sio.__fastsio__.room_keeper.table.is_empty
     join(client)

@@ -256,9 +256,8 @@ def test_a_room_concerns_a_server_with_a_member_or_with_one_that_may_become_one(
     """Without a server nobody may."""
     manager.basic_enter_room("s1", "/", "a")
     assert [manager._concerns_us("/", room) for room in ("a", "b")] == [True, False]
-    manager.server.__fastsio__.room_keeper = SimpleNamespace(
-        is_awaited=lambda namespace, room: (namespace, room) == ("/", "b")
-    )
+    members = SimpleNamespace(is_awaited=lambda namespace, room: (namespace, room) == ("/", "b"))
+    manager.server.__fastsio__.room_keeper = SimpleNamespace(table=members)
     assert [manager._concerns_us("/", room) for room in ("a", "b", "c")] == [True, True, False]
     manager.server.__fastsio__.histories = SimpleNamespace(has_events=lambda namespace, room: room == "c")
     assert [manager._concerns_us("/", room) for room in ("c", "d")] == [True, False]
