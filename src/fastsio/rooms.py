@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Awaitable, Iterable, Sequence
+from types import SimpleNamespace
 from typing import Any, ClassVar, Final, TypeAlias
 
 from pydantic import BaseModel
@@ -85,14 +86,8 @@ class BroadcastEvent(BaseModel):
         return self.model_dump(mode="json", by_alias=True)
 
 
-class _Broadcasting:
-    """The server or manager that this process broadcasts through."""
-
-    def __init__(self) -> None:
-        self.via: Any = None
-
-
-_DEFAULT = _Broadcasting()
+#: The server or manager that this process broadcasts through.
+_DEFAULT: Final = SimpleNamespace(via=None)
 
 
 def configure_broadcasting(via: Any) -> None:

@@ -474,19 +474,15 @@ class Lifecycle:
             await self._keep_and_remove(client, reason)
 
     async def _keep_and_remove(self, client: Client, reason: str) -> None:
-        """Keep the session of a client that may come back, then remove the client."""
-        try:
-            await self._keep_if_lost(client, reason)
-        finally:
-            await self._remove_client(client)
-
-    async def _keep_if_lost(self, client: Client, reason: str) -> None:
-        """Keep the session of a client that may come back, before it leaves its rooms."""
+        """Keep the session of a client that may come back, before it leaves its rooms; then remove the client."""
         connection, recovery = client.connection, self._recovery
         session = connection.session
         has_ended = reason == Reasons.SERVER_DISCONNECT or (session is not None and session.broke_protocol)
-        if recovery is not None and connection.is_lost and not has_ended:
-            await recovery.keep(client)
+        try:
+            if recovery is not None and connection.is_lost and not has_ended:
+                await recovery.keep(client)
+        finally:
+            await self._remove_client(client)
 
     async def _run_disconnect_handler(self, client: Client, reason: str) -> None:
         server = self._server

@@ -308,11 +308,7 @@ class RoomKeeper:
 
     async def client_left(self, client: Client | SavedSession) -> None:
         """Remove a client that has gone from its rooms, and call ``on_leave`` for each."""
-        await self.announce_leaving(self.take_out(client))
-
-    def take_out(self, client: Client | SavedSession) -> list[Member]:
-        """Remove a client that has gone from its rooms; return the members that it was."""
-        return self.table.remove_client(client.namespace, client.sid)
+        await self.announce_leaving(self.table.remove_client(client.namespace, client.sid))
 
     async def announce_leaving(self, removed: list[Member]) -> None:
         """Call ``on_leave`` of members that were removed."""

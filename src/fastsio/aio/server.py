@@ -28,10 +28,9 @@ from fastsio.aio.recovery import Recovery
 from fastsio.aio.rooms import RoomKeeper
 from fastsio.aio.runner import HandlerRunner
 from fastsio.base.answers import AckWaiter
-from fastsio.base.drain import DrainSchedule
 from fastsio.base.emit_args import check_callback, check_event_name, emit_options
 from fastsio.base.seams import SERVER_SEAMS, own_methods
-from fastsio.base.server import BaseServer
+from fastsio.base.server import BaseServer, DrainSchedule
 
 # Only asyncio:
 from fastsio.brokers.worker_group import WORKERS

@@ -16,6 +16,7 @@ from fastsio.exceptions import TimeoutError as ReceiveTimeoutError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from types import TracebackType
 
 
 class AsyncSimpleClient:
@@ -218,5 +219,7 @@ class AsyncSimpleClient:
     async def __aenter__(self) -> Self:
         return self
 
-    async def __aexit__(self, *_exc: object) -> None:
+    async def __aexit__(
+        self, exc_type: type[BaseException] | None, exc_val: BaseException | None, exc_tb: TracebackType | None
+    ) -> None:
         await self.disconnect()

@@ -80,8 +80,8 @@ class AdminWatch:
         )
         self._time_s = time_s
         self._on_connection = on_connection
-        self._on_begin = on_begin
-        self._on_end = on_end
+        self.start = on_begin
+        self.stop = on_end
         self._reports: deque[Report] = deque()
         self._has_dropped = False
         #: Engine.IO sid -> when the connection began, in seconds since 1970.
@@ -164,14 +164,6 @@ class AdminWatch:
         """Count what goes out."""
         self._counts.push("packetsOut", len(frames) * clients)
         self._counts.push("bytesOut", sum([frame.size for frame in frames]) * clients)
-
-    def start(self) -> None:
-        """The server takes clients again, after it has shut down."""
-        self._on_begin()
-
-    def stop(self) -> None:
-        """The server shuts down."""
-        self._on_end()
 
     # Administrators
 

@@ -19,12 +19,12 @@ from fastsio.base.internals import ClientInternals
 from fastsio.base.namespace import BaseClientNamespace, no_namespace, other_namespace
 from fastsio.base.options import (
     CLIENT_NAMES,
-    CLIENT_PARAMETERS,
     ClientOptions,
     ClientPacket,
     choose_logger,
     choose_packet_class,
     known_options,
+    parameters_of,
     take_fields,
 )
 from fastsio.base.seams import CLIENT_REFUSED, CLIENT_SEAMS, Seams, refuse, refuse_class, refuse_coroutines
@@ -136,7 +136,7 @@ class BaseClient(EventRegistrar):
         self.reconnection_delay_max = reconnection_delay_max
         self.randomization_factor = randomization_factor
         self.handle_sigint = handle_sigint
-        given = known_options(type(self).__name__, dict(kwargs), CLIENT_NAMES, CLIENT_PARAMETERS)
+        given = known_options(type(self).__name__, dict(kwargs), CLIENT_NAMES, parameters_of(BaseClient))
         self.async_handlers: bool = given.pop("async_handlers", True)
         options, limits, self._engine_options = split_client_options(given)
         self.logger = choose_logger(logger, "socketio.client")
@@ -298,11 +298,6 @@ def refusal_arguments(answer: Any) -> tuple[Any, ...]:
     if answer is None:
         return ()
     return tuple(answer) if isinstance(answer, list) else (answer,)
-
-
-def failure_argument(error: BaseException) -> Any:
-    """Return the argument of a ``connect_error`` handler for a failed connection: the server's answer or the reason."""
-    return error.args[-1] if error.args else str(error)
 
 
 def failure_text(failed: Collection[str]) -> str:

@@ -95,17 +95,15 @@ def emit_options(
     to: Any, room: Any, skip_sid: Any, namespace: str | None, callback: Any, ignore_queue: bool, *, wait: bool
 ) -> dict[str, Any]:
     """Return the arguments of an ``emit()`` or ``send()`` beside its event and payload, by their names."""
-    options = {
+    return {
         "to": to,
         "room": room,
         "skip_sid": skip_sid,
         "namespace": namespace,
         "callback": callback,
         "ignore_queue": ignore_queue,
+        **wait_option(wait=wait),
     }
-    if not wait:  # an emit() that is overridden may lack it
-        options["wait"] = False
-    return options
 
 
 def unwaited(emit: Any) -> dict[str, bool]:

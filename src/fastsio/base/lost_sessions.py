@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from fastsio.base.parts import PartServer
     from fastsio.base.recovery import ConnectionStateRecovery
+    from fastsio.state.members import MemberTable
     from fastsio.state.recovery import SavedSession
 
 #: Seconds after which a session is checked again, if its client was coming back at the deadline.
@@ -40,7 +41,7 @@ class LostSessions:
     Args:
         server: The server.
         options: How long sessions are kept, and how many.
-        take_out: Removes a client from its rooms of room classes; returns the members that it was.
+        members: The members of the rooms of room classes.
         new_deadlines: Makes the timer.
         now: The clock, in seconds.
         is_stopped: Returns whether the server has shut down.
@@ -55,7 +56,7 @@ class LostSessions:
         self,
         server: PartServer,
         options: ConnectionStateRecovery,
-        take_out: Callable[[SavedSession], list[Any]],
+        members: MemberTable,
         *,
         new_deadlines: Callable[..., Any],
         now: Callable[[], float],
@@ -66,7 +67,7 @@ class LostSessions:
         self._server = server
         self._presence_grace_s = options.presence_grace
         self._lock = server.manager.lock
-        self._take_out = take_out
+        self._members = members
         self._now = now
         self._is_stopped = is_stopped
         self._on_session_due = on_due
@@ -138,6 +139,6 @@ class LostSessions:
             if not session.is_present:
                 return None
             session.is_present = False
-            session.members += self._take_out(session)
+            session.members += self._members.remove_client(session.namespace, session.sid)
             session.departure = self._server.eio.create_event()
             return Due.DEPARTURE

@@ -90,16 +90,7 @@ class ClientOptions:
     """
     How a client delivers what the application emits, and what it does to have its connection recovered.
 
-    Args:
-        retries: How often an event that was not acknowledged is sent again; None sends each event once, and does not
-            wait for acknowledgements.
-        ack_timeout: Seconds to wait for an acknowledgement, of each attempt and of ``emit_with_ack()``; None is for
-            ever.
-        offline_buffer: Whether events emitted while a namespace is not connected wait for it.
-        max_buffered_events: Events that may wait. 1,000.
-        recovery: Whether the client lets servers recover its connection after a loss.
-        max_held_packets: Events of one namespace that are held while the server recovers it. 10,000.
-        max_held_bytes: Their bytes. 16,777,216.
+    :class:`fastsio.AsyncClient` describes the fields.
 
     Raises:
         SetupError: A value is not valid.
@@ -361,14 +352,6 @@ if TYPE_CHECKING:
 
 SERVER_NAMES: Final = frozenset(AsyncServerKeywords.__annotations__) | frozenset(SyncServerKeywords.__annotations__)
 CLIENT_NAMES: Final = frozenset(ClientKeywords.__annotations__)
-#: The parameters of the constructors.
-SERVER_PARAMETERS: Final = (
-    "client_manager", "logger", "serializer", "json", "async_handlers", "always_connect", "namespaces",
-)  # fmt: skip
-CLIENT_PARAMETERS: Final = (
-    "reconnection", "reconnection_attempts", "reconnection_delay", "reconnection_delay_max", "randomization_factor",
-    "logger", "serializer", "json", "handle_sigint",
-)  # fmt: skip
 
 
 def known_options(

@@ -97,13 +97,6 @@ class MovingSessions(Protocol):
         """Report that a session of this node has changed or ended."""
 
 
-class TaskStarter(Protocol):
-    """The method of the runner of handlers that the sessions of lost clients call."""
-
-    def start_task(self, target: Any, /, *args: Any, **kwargs: Any) -> Any:
-        """Start a function of the server in the background."""
-
-
 class RoomServer(Protocol):
     """The attributes of a server, or of a consumer's rooms, that the room keeper uses."""
 

@@ -111,7 +111,7 @@ class RecoveryState:
         self.lost = LostSessions(
             server,
             options,
-            shared.room_keeper.take_out,
+            shared.room_keeper.table,
             new_deadlines=new_deadlines,
             now=now,
             is_stopped=lambda: self.is_stopped,

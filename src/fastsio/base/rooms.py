@@ -60,14 +60,6 @@ class RoomMember:
     user: str | None = None
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Home:
-    """A server where a room class is registered, by a weak reference, and the namespace."""
-
-    server: weakref.ReferenceType[Any]
-    namespace: str
-
-
 class Room(NamedRoom):
     """
     A room that decides who may join.
@@ -105,7 +97,8 @@ class Room(NamedRoom):
     history: ClassVar[History | None] = None
     _given_key: ClassVar[str | None] = None
     compiled_hooks: ClassVar[dict[bool, RoomHooks]] = {}
-    _homes: ClassVar[list[Home]] = []
+    #: The servers where the class is registered, by weak references, with the namespaces.
+    _homes: ClassVar[list[tuple[weakref.ReferenceType[Any], str]]] = []
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -174,7 +167,7 @@ class Room(NamedRoom):
         return places[0] if len(places) == 1 else "/"
 
     def _living_homes(self) -> list[tuple[Any, str]]:
-        found = [(home.server(), home.namespace) for home in self._homes]
+        found = [(server(), namespace) for server, namespace in self._homes]
         return [(server, namespace) for server, namespace in found if server is not None]
 
     def _only(self, homes: list[tuple[Any, str]]) -> tuple[Any, str]:
@@ -195,18 +188,18 @@ class Room(NamedRoom):
     def add_home(cls, server: Any, namespace: str) -> None:
         """Add a server and a namespace to the places where the class is registered."""
         cls.remove_home(server, namespace)
-        if any(home.server() is not server for home in cls._homes):
+        if any(host() is not server for host, _ in cls._homes):
             # A server that is not used any more, such as that of an earlier test, is freed only by the collector.
             gc.collect()
-        cls._homes.append(Home(weakref.ref(server), namespace))
+        cls._homes.append((weakref.ref(server), namespace))
 
     @classmethod
     def remove_home(cls, server: Any, namespace: str) -> None:
         """Remove a server and a namespace from the places where the class is registered."""
         cls._homes = [
-            home
-            for home in cls._homes
-            if (host := home.server()) is not None and not (host is server and home.namespace == namespace)
+            (home, place)
+            for home, place in cls._homes
+            if (host := home()) is not None and not (host is server and place == namespace)
         ]
 
     # What the room's keeper does

@@ -6,8 +6,9 @@ This module has all code that neither sends nor waits, and must not know asyncio
 
 from __future__ import annotations
 
+import math
 import warnings
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Generic, TypeVar
 
 from fastsio._extras import optional
 from fastsio.asyncapi import asyncapi_config
@@ -17,11 +18,11 @@ from fastsio.base.manager import checked_manager
 from fastsio.base.namespace import BaseServerNamespace, no_namespace, other_namespace
 from fastsio.base.options import (
     SERVER_NAMES,
-    SERVER_PARAMETERS,
     check_origins,
     choose_logger,
     choose_packet_class,
     known_options,
+    parameters_of,
     split_options,
     startup_logger,
 )
@@ -54,6 +55,12 @@ if TYPE_CHECKING:
     from fastsio.routing import RouterSIO
     from fastsio.routing.registration import Handler
     from fastsio.state import Client
+
+T = TypeVar("T")
+#: The least seconds between two looks which connections are due: of many, several end together.
+LEAST_STEP_S: Final = 0.05
+#: The most: the caller may find that all clients have left.
+MOST_STEP_S: Final = 0.25
 
 
 def require_server(server: Any, taker: str, *, asynchronous: bool) -> None:
@@ -166,7 +173,7 @@ class BaseServer(EventRegistrar):
         refuse_class(type(self), SERVER_REFUSED)
         self._seams = Seams(self, self._own_seams)
         # Unknown options are passed on: an application's own engine may know them.
-        known_options(type(self).__name__, kwargs, SERVER_NAMES, SERVER_PARAMETERS)
+        known_options(type(self).__name__, kwargs, SERVER_NAMES, parameters_of(BaseServer))
         check_origins(kwargs.get("cors_allowed_origins"))
         options, limits, self._engine_options = split_options(kwargs)
         self.logger = choose_logger(logger, "socketio.server")
@@ -392,3 +399,39 @@ class BaseServer(EventRegistrar):
         if client is None:
             raise KeyError("Session not found")
         return client
+
+
+class DrainSchedule(Generic[T]):
+    """
+    Spreads the ends of connections, in their order, evenly over *seconds* from *begin_s* on, by the caller's clock.
+
+    Raises:
+        ValueError: *seconds* is not a number from 0 on, or is infinite.
+    """
+
+    def __init__(self, connections: Iterable[T], seconds: float, begin_s: float) -> None:
+        is_number = isinstance(seconds, (int, float)) and not isinstance(seconds, bool)
+        if not (is_number and 0 <= seconds < math.inf):
+            raise ValueError(f"a drain of {seconds!r} seconds is not possible; give a number, 0 or more")
+        self._waiting = list(connections)[::-1]
+        self._count = len(self._waiting)
+        self._seconds = seconds
+        self._begin_s = begin_s
+
+    @property
+    def is_over(self) -> bool:
+        """Whether every connection was due."""
+        return not self._waiting
+
+    def due(self, now_s: float) -> list[T]:
+        """Return the connections that are to end now, and were not returned before."""
+        elapsed_s = now_s - self._begin_s
+        count = self._count if elapsed_s >= self._seconds else int(self._count * elapsed_s / self._seconds)
+        late = count - (self._count - len(self._waiting))
+        return [self._waiting.pop() for _ in range(late)]
+
+    def next_look_s(self, now_s: float) -> float:
+        """Return after how many seconds the caller is to look again."""
+        done = self._count - len(self._waiting)
+        due_s = self._begin_s + self._seconds * (done + 1) / self._count if self._waiting else now_s
+        return min(max(due_s - now_s, LEAST_STEP_S), MOST_STEP_S, self._seconds)

@@ -18,8 +18,9 @@ from fastsio.protocol.lifecycle import Reasons
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from fastsio.base.parts import Handlers, PartServer, TaskStarter
+    from fastsio.base.parts import Handlers, PartServer
     from fastsio.state import Client, Connection
+    from fastsio.sync.runner import HandlerRunner
 
 
 class ConnectReplies:
@@ -30,7 +31,7 @@ class ConnectReplies:
         write_connect: Writes the text of a CONNECT; None while packets are shown to others before they are sent.
     """
 
-    def __init__(self, server: PartServer, sender: Handlers, runner: TaskStarter) -> None:
+    def __init__(self, server: PartServer, sender: Handlers, runner: HandlerRunner) -> None:
         self._server = server
         self._sender = sender
         self._runner = runner

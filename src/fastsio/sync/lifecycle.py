@@ -470,19 +470,15 @@ class Lifecycle:
             self._keep_and_remove(client, reason)
 
     def _keep_and_remove(self, client: Client, reason: str) -> None:
-        """Keep the session of a client that may come back, then remove the client."""
-        try:
-            self._keep_if_lost(client, reason)
-        finally:
-            self._remove_client(client)
-
-    def _keep_if_lost(self, client: Client, reason: str) -> None:
-        """Keep the session of a client that may come back, before it leaves its rooms."""
+        """Keep the session of a client that may come back, before it leaves its rooms; then remove the client."""
         connection, recovery = client.connection, self._recovery
         session = connection.session
         has_ended = reason == Reasons.SERVER_DISCONNECT or (session is not None and session.broke_protocol)
-        if recovery is not None and connection.is_lost and not has_ended:
-            recovery.keep(client)
+        try:
+            if recovery is not None and connection.is_lost and not has_ended:
+                recovery.keep(client)
+        finally:
+            self._remove_client(client)
 
     def _run_disconnect_handler(self, client: Client, reason: str) -> None:
         server = self._server

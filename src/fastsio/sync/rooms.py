@@ -309,11 +309,7 @@ class RoomKeeper:
 
     def client_left(self, client: Client | SavedSession) -> None:
         """Remove a client that has gone from its rooms, and call ``on_leave`` for each."""
-        self.announce_leaving(self.take_out(client))
-
-    def take_out(self, client: Client | SavedSession) -> list[Member]:
-        """Remove a client that has gone from its rooms; return the members that it was."""
-        return self.table.remove_client(client.namespace, client.sid)
+        self.announce_leaving(self.table.remove_client(client.namespace, client.sid))
 
     def announce_leaving(self, removed: list[Member]) -> None:
         """Call ``on_leave`` of members that were removed."""

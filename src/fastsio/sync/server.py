@@ -16,10 +16,9 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from fastsio.base.answers import AckWaiter
-from fastsio.base.drain import DrainSchedule
 from fastsio.base.emit_args import check_callback, check_event_name, emit_options
 from fastsio.base.seams import SERVER_SEAMS, own_methods
-from fastsio.base.server import BaseServer
+from fastsio.base.server import BaseServer, DrainSchedule
 from fastsio.engine.gc_policy import collect_less_often
 from fastsio.protocol import NamespaceState, PacketType
 from fastsio.routing import single_namespace

@@ -17,6 +17,7 @@ from fastsio.sync.client.client import Client
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from types import TracebackType
 
 
 class SimpleClient:
@@ -219,5 +220,7 @@ class SimpleClient:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *_exc: object) -> None:
+    def __exit__(
+        self, exc_type: type[BaseException] | None, exc_val: BaseException | None, exc_tb: TracebackType | None
+    ) -> None:
         self.disconnect()

@@ -61,9 +61,9 @@ class Scene:
         self.due: list[SavedSession] = []
         self.has_threads = True
         self.rooms = SimpleNamespace(
-            client_lost=lambda session: self.told.append(("lost", session.sid)),
-            client_returned=lambda client: self.told.append(("returned", client.sid)),
-            take_out=lambda session: [f"member of {session.sid}"],
+            keep_away=lambda session: self.told.append(("lost", session.sid)),
+            give_back=lambda client: self.told.append(("returned", client.sid)),
+            remove_client=lambda _namespace, sid: [f"member of {sid}"],
             joins_of=lambda each: self.joins[each.sid],
         )
         manager = SimpleNamespace(
@@ -82,7 +82,9 @@ class Scene:
         server: Any = SimpleNamespace(eio=eio, logger=logger, manager=manager, packet_class=Packet)
         self.lifecycle = SimpleNamespace(is_closed=False)
         shared: Any = SimpleNamespace(
-            lifecycle=self.lifecycle, room_keeper=self.rooms, runner=SimpleNamespace(start_task=self._start_task)
+            lifecycle=self.lifecycle,
+            room_keeper=SimpleNamespace(table=self.rooms),
+            runner=SimpleNamespace(start_task=self._start_task),
         )
         self.timers: list[Deadlines] = []
         self.state = RecoveryState(

@@ -10,7 +10,6 @@ import pytest
 
 from fastsio.base.client import (
     check_url,
-    failure_argument,
     failure_text,
     namespaces_to_join,
     refusal_arguments,
@@ -119,12 +118,6 @@ def test_what_cannot_be_joined_is_refused_before_anything_is_sent(named, told):
 def test_a_refusal_becomes_arguments(said, arguments):
     """A list spreads."""
     assert refusal_arguments(said) == arguments
-
-
-def test_a_failure_is_told_by_what_the_server_said():
-    """Else by the text of the error."""
-    assert failure_argument(OSError("refused", {"code": 1})) == {"code": 1}
-    assert failure_argument(OSError()) == ""
 
 
 def test_the_error_names_the_namespaces_that_failed():

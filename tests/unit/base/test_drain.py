@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from fastsio.base.drain import LEAST_STEP_S, MOST_STEP_S, DrainSchedule
+from fastsio.base.server import LEAST_STEP_S, MOST_STEP_S, DrainSchedule
 
 
 def test_connections_are_spread_over_the_time():

@@ -16,7 +16,7 @@ from fastsio.aio.client.reconnect import Reconnecting
 from fastsio.aio.engine.client import EngineClient
 from fastsio.aio.engine.client_upstream import EngineConnectionError
 from fastsio.base.answers import Answer
-from fastsio.base.client import BaseClient, check_url, failure_argument, failure_text, namespaces_to_join
+from fastsio.base.client import BaseClient, check_url, failure_text, namespaces_to_join
 from fastsio.base.emit_args import check_callback, check_event_name
 from fastsio.base.pending import Emission
 from fastsio.base.seams import CLIENT_SEAMS, own_methods
@@ -345,8 +345,9 @@ class AsyncClient(BaseClient):
                 url, headers=headers, transports=self.connection_transports, engineio_path=self.socketio_path
             )
         except EngineConnectionError as exc:
+            reason = exc.args[-1] if exc.args else ""  # the server's answer, or the reason
             for namespace in self.connection_namespaces:
-                await self._trigger_event("connect_error", namespace, failure_argument(exc))
+                await self._trigger_event("connect_error", namespace, reason)
             raise ConnectFailed(exc.args[0]) from exc
         self._was_reached = True
 

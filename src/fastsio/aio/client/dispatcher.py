@@ -317,13 +317,10 @@ class ClientDispatcher:
     async def _handle_with_offset(self, namespace: str, ack_id: int | None, data: list[Any]) -> None:
         """Call the handler of an event that may have an offset."""
         if ack_id is None and type(data[-1]) is str:
-            data = self._without_offset(namespace, data)
+            route = self._registry.resolve(namespace, data[0])
+            accepts = None if route is None or not route.is_plain else route.accepts
+            data = self._recovery.arguments_of(namespace, data, time(), accepts)
         await self._call_handler(namespace, ack_id, data)
-
-    def _without_offset(self, namespace: str, data: list[Any]) -> list[Any]:
-        route = self._registry.resolve(namespace, data[0])
-        accepts = None if route is None or not route.is_plain else route.accepts
-        return self._recovery.arguments_of(namespace, data, time(), accepts)
 
     async def _call_handler(self, namespace: str, ack_id: int | None, data: list[Any]) -> None:
         if self._event_log is not None:

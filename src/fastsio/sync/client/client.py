@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from fastsio.base.answers import Answer
-from fastsio.base.client import BaseClient, check_url, failure_argument, failure_text, namespaces_to_join
+from fastsio.base.client import BaseClient, check_url, failure_text, namespaces_to_join
 from fastsio.base.emit_args import check_callback, check_event_name
 from fastsio.base.pending import Emission
 from fastsio.base.runner import check_thread_target
@@ -341,8 +341,9 @@ class Client(BaseClient):
                 url, headers=headers, transports=self.connection_transports, engineio_path=self.socketio_path
             )
         except EngineConnectionError as exc:
+            reason = exc.args[-1] if exc.args else ""  # the server's answer, or the reason
             for namespace in self.connection_namespaces:
-                self._trigger_event("connect_error", namespace, failure_argument(exc))
+                self._trigger_event("connect_error", namespace, reason)
             raise ConnectFailed(exc.args[0]) from exc
         self._was_reached = True
 
