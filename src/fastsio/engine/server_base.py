@@ -29,7 +29,7 @@ from fastsio.engine.options import (
     choose_transports,
 )
 from fastsio.engine.request import Request, RequestRefused
-from fastsio.engine.session_tables import Asked, Reason, Transport
+from fastsio.engine.session_tables import REFUSALS, VERDICTS, Asked, Reason, Transport
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -426,7 +426,8 @@ class ServerBase(ABC):
             # The timer is up to a slice late, but a request after the deadline must find the session closed.
             session.expire()
             raise RequestRefused(http.Code.UNKNOWN_SID, "Invalid session")
-        session.check_transport(asked)
+        if VERDICTS[session.transport][asked] in REFUSALS:  # without a call for most requests
+            session.check_transport(asked)
         return session
 
     def _refuse(self, refused: RequestRefused) -> http.Response:
