@@ -53,10 +53,6 @@ class SessionState(ABC):
 
     The ``Session`` of either half adds how packets are sent, and what waits for the network or the application.
 
-    Args:
-        server: The server it belongs to.
-        sid: Its Engine.IO session id, a secret of the client.
-
     Attributes:
         awaiting_pong: True while the client must send a heartbeat before ``expires``.
         broke_protocol: True once the client broke the protocol or a limit.
@@ -75,6 +71,7 @@ class SessionState(ABC):
         pause_budget: How long this client may delay callers that send to several; None until it has been behind.
         pending: The packets that wait to be sent, in order; None while there are none.
         posting: True while a POST is handled.
+        sid: Its Engine.IO session id, a secret of the client.
         timer_key: The bucket of its deadline; see :mod:`.deadlines`.
         transport: The transport of its packets.
         user_session: The session data that the application keeps with the Engine.IO server; None without any.

@@ -51,15 +51,8 @@ class Connection(asyncio.BufferedProtocol):
     """
     A request, and the WebSocket that it becomes. It does nothing until :meth:`serve` is called.
 
-    Args:
-        app: The ASGI application that is called with the request.
-        server_state: uvicorn's; lists this connection and its task.
-        transport: The connection to the client.
-        handshake: The request.
-        scope: The ASGI scope of the request.
-        limit: The largest message, in bytes.
-        max_rate: The most frames without a message in a second.
-        framing: The module :mod:`fastsio.integrations.fast.framing`, which needs picows.
+    A message has *limit* bytes at most, and *max_rate* frames without one may come in a second. *framing* is the module
+    :mod:`fastsio.integrations.fast.framing`, which needs picows.
     """
 
     __slots__ = (

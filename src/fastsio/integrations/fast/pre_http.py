@@ -56,9 +56,7 @@ class Front(Exchange, asyncio.Protocol):
     """
     Reads a connection before its first request, between requests, and while it answers one of long-polling.
 
-    Args:
-        site: The server of uvicorn.
-        open_connection: Returns the protocol for a request for a WebSocket; None when the request is not certainly one.
+    *open_connection* returns the protocol for a request for a WebSocket; None when the request is not certainly one.
     """
 
     __slots__ = (

@@ -64,12 +64,7 @@ class Site:
     """
     A server of uvicorn.
 
-    Args:
-        config: uvicorn's configuration.
-        state: uvicorn's state; lists connections and tasks, and counts requests.
-        app_state: The state that the application's lifespan has filled.
-        standard: The class of uvicorn's HTTP protocol.
-        loop: The event loop.
+    *app_state* is filled by the application's lifespan, *standard* is the class of uvicorn's HTTP protocol.
 
     Attributes:
         blocks: The parsed headers of plain requests.

@@ -33,12 +33,8 @@ class EngineClient(Client):
     """
     An Engine.IO client with python-engineio's interface and options.
 
-    The ``message`` handler takes text or bytes; the next message is read when it has returned.
-
-    Args:
-        high_water_bytes: How much may wait to be written before callers wait.
-        high_water_packets: The same in packets.
-        options: Those of ``engineio.Client``.
+    The ``message`` handler takes text or bytes; the next message is read when it has returned. If more than the
+    high-water mark waits to be written, callers wait.
     """
 
     def __init__(self, *, high_water_bytes: int = 1_048_576, high_water_packets: int = 1_000, **options: Any) -> None:
@@ -61,13 +57,7 @@ class EngineClient(Client):
 
     def connect(self, url: str, headers: Any = None, transports: Any = None, engineio_path: str = "engine.io") -> None:
         """
-        Connect to a server.
-
-        Args:
-            url: Its URL, with a query if it needs one.
-            headers: Headers of the handshake.
-            transports: ``"polling"``, ``"websocket"`` or a list of these; None polls first and then upgrades.
-            engineio_path: Where the server answers.
+        Connect to a server: poll first and then upgrade, unless *transports* names one or both.
 
         Raises:
             EngineConnectionError: The server could not be reached, or refused.
