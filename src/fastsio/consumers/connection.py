@@ -24,6 +24,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from dataclasses import dataclass, field
 from math import inf
 from secrets import token_hex
 from time import monotonic
@@ -52,6 +53,7 @@ if TYPE_CHECKING:
 _ID_BYTES: Final = 8
 
 
+@dataclass(slots=True, eq=False, repr=False)
 class Peer:
     """
     One connection's client.
@@ -64,17 +66,14 @@ class Peer:
         state: CONNECTED, or LEFT when it has gone.
     """
 
-    __slots__ = ("_environ", "_scope", "_sid", "auth", "namespace", "scope_store", "session", "state")
-
-    def __init__(self, scope: Scope) -> None:
-        self._scope = scope
-        self._sid: str | None = None
-        self._environ: dict[str, Any] | None = None
-        self.namespace = "/"
-        self.auth: Any = None
-        self.session: dict[str, Any] = {}
-        self.scope_store = TaskScope()
-        self.state = NamespaceState.CONNECTED
+    scope: Scope
+    namespace: str = field(default="/", init=False)
+    auth: Any = field(default=None, init=False)
+    session: dict[str, Any] = field(default_factory=dict, init=False)
+    scope_store: TaskScope = field(default_factory=TaskScope, init=False)
+    state: NamespaceState = field(default=NamespaceState.CONNECTED, init=False)
+    _sid: str | None = field(default=None, init=False)
+    _environ: dict[str, Any] | None = field(default=None, init=False)
 
     @property
     def sid(self) -> str:
@@ -101,7 +100,7 @@ class Peer:
     def environ(self) -> dict[str, Any]:
         """The handshake with WSGI's keys."""
         if self._environ is None:
-            self._environ = _environ_of(self._scope)
+            self._environ = _environ_of(self.scope)
         return self._environ
 
 

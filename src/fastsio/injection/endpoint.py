@@ -6,7 +6,7 @@ Runs plans; :mod:`compiler` makes them, which is the slow part.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, InitVar, dataclass, field
 from types import CoroutineType
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -60,6 +60,7 @@ class Plan:
     brief_keys: tuple[Hashable, ...] = ()
 
 
+@dataclass(slots=True, eq=False, repr=False)
 class Endpoint:
     """
     A handler, hook or dependency, ready to be called.
@@ -74,40 +75,22 @@ class Endpoint:
         plain: Whether it is called by position; False while :attr:`pending`.
     """
 
-    __slots__ = (
-        "_compile",
-        "_least",
-        "_most",
-        "_overridden",
-        "_plan",
-        "_version",
-        "handler",
-        "is_coroutine",
-        "kind",
-        "label",
-        "plain",
-    )
+    handler: Callable[..., Any]
+    _: KW_ONLY
+    kind: HandlerKind
+    label: str
+    is_coroutine: bool
+    positional: InitVar[tuple[int, int | None]]
+    compile_plan: Callable[..., Plan]
+    plain: bool = field(default=False, init=False)
+    _least: int = field(init=False)
+    _most: int | None = field(init=False)
+    _plan: Plan | None = field(default=None, init=False)
+    _version: int = field(default=-1, init=False)
+    _overridden: tuple[dict[Any, Any], int, Plan] | None = field(default=None, init=False)
 
-    def __init__(
-        self,
-        handler: Callable[..., Any],
-        *,
-        kind: HandlerKind,
-        label: str,
-        is_coroutine: bool,
-        positional: tuple[int, int | None],
-        compile_plan: Callable[..., Plan],
-    ) -> None:
-        self.handler = handler
-        self.kind = kind
-        self.label = label
-        self.is_coroutine = is_coroutine
-        self.plain = False
+    def __post_init__(self, positional: tuple[int, int | None]) -> None:
         self._least, self._most = positional
-        self._compile = compile_plan
-        self._plan: Plan | None = None
-        self._version = -1
-        self._overridden: tuple[dict[Any, Any], int, Plan] | None = None
 
     @property
     def pending(self) -> bool:
@@ -134,7 +117,7 @@ class Endpoint:
 
     def _compiled(self, overrides: Mapping[Any, Any], *, final: bool = True) -> Plan:
         try:
-            return self._compile(overrides, final=final)
+            return self.compile_plan(overrides, final=final)
         except UnresolvedError as error:
             cure = "import or register it before the server starts"
             raise SignatureError(f"{self.label}: {error.fault}; {cure}") from error

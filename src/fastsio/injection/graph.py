@@ -159,6 +159,7 @@ class Made:
     maker: Getter
 
 
+@dataclass(slots=True, kw_only=True)
 class Graph:
     """
     The dependencies of one endpoint: builds a node for each use, and turns nodes into *steps*.
@@ -171,19 +172,18 @@ class Graph:
         caller_names: Further names for the annotations, from the function that defines the handler.
     """
 
-    def __init__(self, *, asynchronous: bool, overrides: Mapping[Any, Any], caller_names: Mapping[str, Any]) -> None:
-        self.asynchronous = asynchronous
-        self._caller_names = caller_names
-        self._overrides = overrides
-        #: Whether a dependency was found by name: the plan is then made again after a later registration.
-        self.named = False
-        self.steps: list[Step] = []
-        #: The keys of the steps.
-        self._keys: set[Hashable] = set()
-        #: Whether one of the steps may open something that has to be closed.
-        self.opens = False
-        #: The keys of the values that are closed when the handler has returned.
-        self.brief_keys: list[Hashable] = []
+    asynchronous: bool
+    overrides: Mapping[Any, Any]
+    caller_names: Mapping[str, Any]
+    #: Whether a dependency was found by name: the plan is then made again after a later registration.
+    named: bool = field(default=False, init=False)
+    steps: list[Step] = field(default_factory=list, init=False)
+    #: Whether one of the steps may open something that has to be closed.
+    opens: bool = field(default=False, init=False)
+    #: The keys of the values that are closed when the handler has returned.
+    brief_keys: list[Hashable] = field(default_factory=list, init=False)
+    #: The keys of the steps.
+    _keys: set[Hashable] = field(default_factory=set, init=False)
 
     def injected(self, parameter: Parameter, need: Need, site: Site) -> Filling:
         """Return the filling of a parameter of any function that is injected, and does not take a payload argument."""
@@ -241,7 +241,7 @@ class Graph:
             )
         _refuse_cycle(function, site)
         node = Node(function, marker, lifetime, (*site.scopes, *marker.scopes))
-        node.may_give_coroutine = may_give_coroutine(function, self._caller_names)
+        node.may_give_coroutine = may_give_coroutine(function, self.caller_names)
         node.refusal = str(site.error(parameter, _ASYNC.format(name_of(function), "returned what has to be awaited")))
         inner = Site(
             f"{site.label}: dependency {name_of(function)}",
@@ -252,7 +252,7 @@ class Graph:
             outlives_call=lifetime == "event" and colour_of(function) in _GENERATORS,
         )
         self._refuse_awaiting(parameter, function, site)
-        for each in _parameters_of(function, self._caller_names):
+        for each in _parameters_of(function, self.caller_names):
             self._fill(node, each, inner)
         return node
 
@@ -269,7 +269,7 @@ class Graph:
             wanted = found
         if wanted is EMPTY or not callable(wanted):
             raise site.error(parameter, "has Depends() without a class to make; annotate it or write Depends(function)")
-        replacement: Callable[..., Any] = self._overrides.get(wanted, wanted) if _is_hashable(wanted) else wanted
+        replacement: Callable[..., Any] = self.overrides.get(wanted, wanted) if _is_hashable(wanted) else wanted
         return replacement
 
     def _refuse_awaiting(self, parameter: Parameter, function: Callable[..., Any], site: Site) -> None:
