@@ -45,7 +45,7 @@ class KafkaTopic:
         await producer.send_and_wait(self._name, message, key=key)
 
     async def read(self, on_ready: Callable[[], None]) -> AsyncGenerator[bytes, None]:
-        """Yield messages from the present end on, after *on_ready*; raise ConnectionError for a missing topic."""
+        """Yield messages from the present end on; call *on_ready* once that end is known."""
         consumer = self._aiokafka.AIOKafkaConsumer(
             self._name, bootstrap_servers=self._servers, retry_backoff_ms=RETRY_MS, **READING
         )
@@ -74,7 +74,7 @@ async def _started(client: Any) -> Any:
 
 
 class BlockingKafkaTopic:
-    """A topic as clients of kafka-python, which threads can share, read and write it; the arguments are the same."""
+    """A topic as clients of kafka-python, which threads can share, read and write it; as :class:`KafkaTopic`."""
 
     def __init__(self, servers: Sequence[str], name: str, timeout_s: float) -> None:
         self._kafka = require("kafka", "kafka")

@@ -64,7 +64,7 @@ class PerLoop(Generic[OwnedT]):
         return next((each for each in owned if each is not None and self._is_open(each)), None)
 
     async def get(self) -> OwnedT:
-        """Return the object of the running loop, opened by the first caller; ConnectionError if closed meanwhile."""
+        """Return the object of the running loop, which the first caller opens; others wait for that."""
         loop = get_running_loop()
         slot = self._slots.get(loop)
         if slot is None:

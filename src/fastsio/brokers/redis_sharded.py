@@ -322,7 +322,7 @@ class ShardedBus:
     # Publishing
 
     async def publish(self, message: dict[str, Any]) -> None:
-        """Send a message to its channels; after an error it may be sent again, as nodes handle one of the copies."""
+        """Send a message to its channels; after an error it may be sent again: nodes handle only one copy."""
         channels = self.channels.of_message(message)
         if len(channels) > 1:
             message.setdefault("copy_id", token_hex(_COPY_ID_BYTES))

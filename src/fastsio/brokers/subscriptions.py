@@ -43,7 +43,7 @@ class SubscriptionSet(Generic[AnyStr]):
         return channel not in self._asked and (channel in self.wanted) is not (channel in self._active)
 
     def next_request(self, channel: AnyStr) -> bool | None:
-        """Return the request that is due, and count it as sent: True subscribes, False unsubscribes, or None."""
+        """Return the request that is due, True to subscribe or False to unsubscribe, as sent now; or None."""
         if not self.needs_request(channel):
             return None
         is_wanted = self._asked[channel] = channel in self.wanted
