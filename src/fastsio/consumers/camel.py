@@ -9,11 +9,10 @@ from __future__ import annotations
 
 import dataclasses
 import types
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from functools import lru_cache
-from operator import attrgetter
 from typing import Annotated, Any, Union, get_args, get_origin, get_type_hints, is_typeddict
 
 from pydantic import BaseModel
@@ -51,25 +50,27 @@ def merged_keys(annotations: Iterable[Any]) -> Keys | None:
 
 def from_wire(value: Any, keys: Keys | None) -> Any:
     """Return *value* with the names that validation knows; names of both forms are accepted."""
-    return _renamed(value, keys, attrgetter("inward"))
+    if keys is None:
+        return value
+    if isinstance(value, dict):
+        return _rename(value, keys.inward, keys.items, from_wire)
+    return [from_wire(item, keys.items) for item in value] if isinstance(value, list) else value
 
 
 def to_wire(value: Any, keys: Keys | None) -> Any:
     """Return *value*, plain data, with the names of the wire."""
-    return _renamed(value, keys, attrgetter("outward"))
-
-
-def _renamed(value: Any, keys: Keys | None, names_of: Callable[[Keys], dict[str, tuple[str, Keys | None]]]) -> Any:
     if keys is None:
         return value
-    if isinstance(value, list):
-        return [_renamed(item, keys.items, names_of) for item in value]
-    if not isinstance(value, dict):
-        return value
-    renamed, names = {}, names_of(keys)
+    if isinstance(value, dict):
+        return _rename(value, keys.outward, keys.items, to_wire)
+    return [to_wire(item, keys.items) for item in value] if isinstance(value, list) else value
+
+
+def _rename(value: dict[str, Any], names: dict[str, tuple[str, Keys | None]], items: Keys | None, into: Any) -> Any:
+    renamed: dict[str, Any] = {}
     for key, item in value.items():
-        name, inner = names.get(key, (key, keys.items))
-        renamed[name] = _renamed(item, inner, names_of)
+        name, keys = names.get(key, (key, items))
+        renamed[name] = into(item, keys)
     return renamed
 
 
