@@ -96,12 +96,9 @@ class RecoverableSessions:
 
     def set_target(self, *target: Any) -> None:
         """
-        Forget the sessions if ``connect()`` was called with other arguments than before.
+        Forget the sessions if ``connect()`` was called with another server or user than before.
 
         A pid is a secret for one server, and a session may belong to another user.
-
-        Args:
-            target: The arguments of ``connect()`` that name the server and the user.
         """
         if target != self._target:
             self.forget_all()
@@ -130,12 +127,7 @@ class RecoverableSessions:
         return {**payload, **auth}
 
     def answer(self, namespace: str, payload: Any) -> bool:
-        """
-        Keep the pid in the server's answer to CONNECT.
-
-        Returns:
-            Whether the session was recovered.
-        """
+        """Keep the pid in the server's answer to CONNECT; return whether the session was recovered."""
         pid = payload.get("pid") if self._is_wanted and isinstance(payload, dict) else None
         session = self._sessions.get(namespace)
         if type(pid) is not str or not pid:
@@ -152,13 +144,8 @@ class RecoverableSessions:
         """
         Hold an event if its namespace waits for the answer to CONNECT.
 
-        Args:
-            event: The event.
-            size_bytes: Its bytes on the wire.
-
-        Returns:
-            The events to handle now, in their order: none while they are held. When too many are held, those and all
-            later ones are handled without waiting for the answer.
+        Return the events to handle now, in their order: none while they are held. When too many are held, those and all
+        later ones are handled without waiting for the answer.
         """
         namespace = event[0]
         held = self._held.get(namespace)

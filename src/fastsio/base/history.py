@@ -75,12 +75,7 @@ class Histories:
 
     def add(self, namespace: str, room_class: type[Any], *, is_present: bool) -> None:
         """
-        Keep the events of the rooms of a class that has a history.
-
-        Args:
-            namespace: The namespace.
-            room_class: The class.
-            is_present: Whether its rooms send ``presence`` events.
+        Keep the events of the rooms of a class, if it has a history; *is_present*: they send ``presence`` events.
 
         Raises:
             SetupError: The names of its rooms cannot be told from sids.
@@ -160,16 +155,7 @@ class Histories:
     def enter(
         self, namespace: str, room: Hashable, sid: str, now: float, rooms: Iterable[Hashable] = ()
     ) -> list[KeptEvent]:
-        """
-        Record that a client has entered a room; return the events that it is sent before all later ones.
-
-        Args:
-            namespace: The namespace.
-            room: The room.
-            sid: The sid of the client.
-            now: The time, in seconds.
-            rooms: The rooms that the client is in.
-        """
+        """Record that a client has entered a room; return the events that it is sent before all later ones."""
         logs = self.logs_of(namespace, room)
         if logs is None or not isinstance(room, str):
             return []
@@ -205,20 +191,10 @@ class Histories:
         rooms: Iterable[Hashable] = (),
     ) -> list[KeptEvent]:
         """
-        Record that a client has asked to join a room in which it is already.
+        Record that a client has asked to join a room in which it is; return what it has missed before its entry.
 
-        Args:
-            namespace: The namespace.
-            room: The room.
-            sid: The client.
-            arrival: Its request.
-            entered: The number of the room's newest event when the client entered; None if that is not known. The
-                client has been sent all later ones.
-            now: The time, in seconds.
-            rooms: The rooms that the client is in.
-
-        Returns:
-            The events from before its entry that it has missed.
+        *entered* is the number of the room's newest event when the client entered, after which it was sent all events;
+        None if that is not known.
         """
         logs = self.logs_of(namespace, room)
         if logs is None:
@@ -241,13 +217,7 @@ class Histories:
 
 
 class KeptEmit:
-    """
-    An event that histories keep, and its frames for each kind of recipient.
-
-    Args:
-        arguments: The name of the event and its arguments.
-        write: Returns the frames of an event.
-    """
+    """An event that histories keep, and its frames for each kind of recipient; *write* makes frames."""
 
     __slots__ = ("_arguments", "_frames", "_mark", "_offsets", "_write")
 
@@ -271,13 +241,8 @@ class KeptEmit:
         """
         Add the event to the history of a room; return the rooms that have no events any more.
 
-        Args:
-            room: The room.
-            logs: The logs of its class.
-            skip: The sids that the event is not sent to.
-            now: The time, in seconds.
-            position: The position of the event in the log that processes share; None without such a log.
-            without: The rooms whose clients it is not for.
+        *position* is the place of the event in the log that processes share; None without such a log. The event is not
+        for clients in *without*.
         """
         number = None if position is None else number_at(position)
         self._offsets[room] = logs.next_offset(room, number)
@@ -293,12 +258,9 @@ class KeptEmit:
 
     def number(self, names: tuple[str, ...], frames: list[Any], mark: str) -> None:
         """
-        Store the frames for clients whose sessions can be recovered.
+        Store the frames that recovery has made for clients whose sessions can be recovered.
 
-        Args:
-            names: The rooms whose offsets are in the frames.
-            frames: The frames that recovery has made.
-            mark: The offset of recovery, their last argument.
+        The offsets of the rooms *names* are in them, and *mark*, the offset of recovery, is their last argument.
         """
         self._frames[names, True] = frames
         self._mark = mark

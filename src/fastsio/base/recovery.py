@@ -95,12 +95,7 @@ class ConnectionStateRecovery:
 
 
 def check_store(store: Any, *, asynchronous: bool) -> None:
-    """
-    Make sure that a server can use a store.
-
-    Raises:
-        SetupError: Its methods have to be awaited, and the server is for threads.
-    """
+    """Raise SetupError if the methods of a store have to be awaited, and the server is for threads."""
     for name in STORE_METHODS:
         if not asynchronous and iscoroutinefunction(getattr(store, name)):
             kind = type(store).__name__
@@ -109,14 +104,9 @@ def check_store(store: Any, *, asynchronous: bool) -> None:
 
 def check_manager(manager: Any, *, is_shared: bool) -> None:
     """
-    Make sure that a store can be used beside a client manager.
+    Raise SetupError if a store cannot be used beside a client manager.
 
-    Args:
-        manager: The manager.
-        is_shared: Whether the manager itself keeps the sessions of clients for all nodes.
-
-    Raises:
-        SetupError: The store cannot be used.
+    *is_shared* is whether the manager itself keeps the sessions of clients for all nodes.
     """
     kind = type(manager).__name__
     if is_shared:

@@ -34,8 +34,7 @@ class RecoveryLog:
         options: The limits of the log, and how long it keeps events.
         positions: Writes positions as offsets.
         start: The position before the first event.
-        lock: In the half for threads, held while an event gets its number and is sent, so that a client gets events in
-            the order of their numbers.
+        lock: In the half for threads, held while an event gets its number and is sent.
         is_shared: Whether the positions are those of a log that all nodes share.
         is_stopped: Returns whether the server has shut down.
         new_deadlines: Makes the timer that drops old events.
@@ -44,9 +43,8 @@ class RecoveryLog:
 
     Attributes:
         kept: The events.
-        lock: The lock that was given.
         on_entry: Called with each event before it is sent, or None.
-        timer_key: Used by the timer that drops old events.
+        timer_key: Used by the timer.
     """
 
     def __init__(
@@ -85,18 +83,10 @@ class RecoveryLog:
         received: Received | None = None,
     ) -> list[Any]:
         """
-        Number and keep an event that is about to be sent.
+        Number and keep an event that is about to be sent; return its frames, with its offset as last argument.
 
-        Args:
-            namespace: The namespace.
-            rooms: The rooms that the event is sent to; None among them is all clients of the namespace.
-            skip: The sids of the clients that do not get the event.
-            arguments: The name of the event and its arguments.
-            received: The place of the event in the log that all nodes share; None if it did not come out of that log.
-                With such a log, an event without a place is not kept, and gets the offset of the newest event.
-
-        Returns:
-            The frames of the event, with its offset as last argument.
+        *received* is its place in the log that all nodes share; None if it did not come out of that log. With such a
+        log, an event without a place is not kept, and gets the offset of the newest event.
         """
         log = self.kept
         if received is not None:

@@ -32,17 +32,7 @@ def session_key(namespace: str, pid: str) -> str:
 
 
 def write_saved_session(session: SavedSession, log: str) -> bytes:
-    """
-    Encode a session for a store.
-
-    Args:
-        session: The session.
-        log: The name of the log to which its positions belong.
-
-    Raises:
-        TypeError: MessagePack cannot write something in it, or a room is neither text nor a number.
-        ValueError: A text in it has a lone surrogate, or it is nested too deeply.
-    """
+    """Encode a session for a store, with the name of its log; raise errors as :func:`write_session` does."""
     return write_session(session, log, CountedPositions.write)
 
 
@@ -74,13 +64,7 @@ def write_log(log: PacketLog) -> bytes:
 
 
 def read_log(raw: bytes, to_frame: Callable[[str | bytes], Any]) -> PacketLog | None:
-    """
-    Decode a stored log; return None if *raw* is not one.
-
-    Args:
-        raw: The stored bytes.
-        to_frame: Makes the frame for a client from a text or from bytes.
-    """
+    """Decode a stored log; return None if *raw* is not one. *to_frame* makes a frame of a text or of bytes."""
     try:
         record = _package.unpackb(raw, strict_map_key=False)
         entries = [

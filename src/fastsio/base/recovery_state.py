@@ -175,10 +175,7 @@ class RecoveryState:
         """
         Return what a client comes back to, or remove its session: the client cannot get all that it has missed.
 
-        Args:
-            session: The session, which was claimed.
-            offset: What the client sent as the offset of the last event that it has seen; None for no event.
-            is_late: Whether the time of the session was over when it was claimed.
+        *is_late* says that the time of the session was over when it was claimed.
         """
         with self.lock:
             is_over = is_late or session.is_over
@@ -192,12 +189,8 @@ class RecoveryState:
         """
         Give a returning client its rooms, its session data and its missed events; it already has its sid.
 
-        Args:
-            client: The client. Events that are sent to it wait until it is let in.
-            found: Its session, and the position after which it has missed events.
-
-        Returns:
-            Whether the session was kept in this process; None if it has ended.
+        Events that are sent to it wait until it is let in. Return whether the session was kept in this process; None if
+        it has ended.
         """
         session = found.session
         recovery = ClientRecovery(session.pid, session.since)
@@ -253,16 +246,15 @@ class RecoveryState:
         if client.recovery is None:
             return []
         missed = client.recovery.take_missed({None, client.sid, *(client.rooms or ())})
-        return in_batches(missed, self._server.eio, FIRST_PACKETS, FIRST_BYTES) if missed else []
+        eio = self._server.eio
+        return in_batches(missed, eio.high_water_packets, eio.high_water_bytes, FIRST_PACKETS, FIRST_BYTES)
 
     def read_on(self, client: Client) -> list[list[Any]] | None:
         """
         Return, in batches, the frames for a client that was sent more than may wait until it is let in.
 
-        The events beyond that limit are read from the log. Events that are sent meanwhile wait as before.
-
-        Returns:
-            An empty list if the limit was not reached. None if the client has missed an event that is not kept.
+        The events beyond that limit are read from the log. Events that are sent meanwhile wait as before. The list is
+        empty if the limit was not reached; None is returned if the client has missed an event that is not kept.
         """
         with self.lock:
             recovery, held = client.recovery, client.outgoing
@@ -275,7 +267,8 @@ class RecoveryState:
             self.log.complete(entries)
             client.drop_outgoing()
             recovery.held_upto = self._log.last
-        return [held.packets, *in_batches(entries, self._server.eio)]
+        eio = self._server.eio
+        return [held.packets, *in_batches(entries, eio.high_water_packets, eio.high_water_bytes)]
 
     def cut_off(self, client: Client) -> None:
         """Close the connection of a client that misses an event before it is let in, so that it reconnects."""
@@ -347,10 +340,9 @@ class RecoveryState:
 
     def add(self, session: SavedSession) -> list[SavedSession]:
         """
-        Keep a session in memory from now on, unless the server has shut down. The caller holds the lock.
+        Keep a session in memory, unless the server has shut down; return those that were dropped to make room.
 
-        Returns:
-            The sessions that were dropped to make room.
+        The caller holds the lock.
         """
         if self.is_stopped:
             return []
@@ -468,16 +460,10 @@ class RecoveryState:
         self, session: SavedSession, missed: Iterable[Missed], offset: str | None
     ) -> tuple[Found | None, list[SavedSession]]:
         """
-        Keep a session of another node, claimed for its client.
+        Keep a session of another node, with the events that its client has missed, claimed for the client.
 
-        Args:
-            session: The session.
-            missed: The events that its client has missed.
-            offset: The offset of the last event that the client has seen, as it has sent it; None for no event.
-
-        Returns:
-            What the client comes back to, None if the missed events exceed the limits of the log; and the sessions that
-            were dropped to make room.
+        Return what the client comes back to, None if the missed events exceed the limits of the log; and the sessions
+        that were dropped to make room.
         """
         log, now = self._log, self._now()
         with self.lock:

@@ -38,16 +38,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """
-    One command.
-
-    Args:
-        name: What is typed.
-        summary: One line for the help.
-        add_arguments: Declares what may follow the name.
-        run: Does it, and returns the exit status. What it raises of fastsio's errors is shown as one line.
-        parsing: Options of its ``argparse.ArgumentParser``.
-    """
+    """One command: its name, one line for the help, its arguments, what runs it, and options of its parser."""
 
     name: str
     summary: str
@@ -106,13 +97,7 @@ def add_run_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """
-    Serve an application until it is stopped.
-
-    Raises:
-        MissingExtraError: uvicorn is not installed.
-        SetupError: The application was not found, or cannot be served by several workers.
-    """
+    """Serve an application until it is stopped; raise MissingExtraError or SetupError if that is not possible."""
     return serve(options.options)
 
 
@@ -168,14 +153,10 @@ def serve(arguments: Sequence[str]) -> int:
 
 def set_forwarding(params: dict[str, Any]) -> bool:
     """
-    Leave the settings of ``--forward`` for the workers, and take them out of uvicorn's options.
+    Leave the settings of ``--forward`` for the workers, and take them out of uvicorn's options; return if it is on.
 
-    Returns:
-        Whether requests are forwarded.
-
-    Raises:
-        SetupError: The URL is not of a Redis or NATS server, or the system or the HTTP protocol cannot do it.
-        MissingExtraError: The package for the URL is not installed.
+    Raise SetupError if the URL is not of a Redis or NATS server, or the HTTP protocol cannot do it; MissingExtraError
+    if the package for the URL is not installed.
     """
     url, channel, max_bytes = (params.pop(name) for name in ("forward", "forward_channel", "max_forwarding"))
     os.environ.pop(FORWARD, None)
@@ -192,12 +173,7 @@ def set_forwarding(params: dict[str, Any]) -> bool:
 
 
 def check_forwarding(params: Mapping[str, Any]) -> None:
-    """
-    Refuse to forward requests for servers that know only the clients of their own machine.
-
-    Raises:
-        SetupError: A server has no manager with a broker, or the application has no ``ASGIApp``.
-    """
+    """Refuse with SetupError to forward requests for servers that know only the clients of their own machine."""
     managers = [getattr(app.engineio_server, "manager", None) for app in find_all(load(params))]
     if not managers or any(type(manager) in {AsyncManager, AsyncLocalManager} for manager in managers):
         raise SetupError(
@@ -208,16 +184,9 @@ def check_forwarding(params: Mapping[str, Any]) -> None:
 
 def check_workers(params: Mapping[str, Any]) -> bool:
     """
-    Refuse several workers for an application whose servers know only the clients of their own process.
+    Refuse with SetupError several workers for an application whose servers know only the clients of their own process.
 
-    Args:
-        params: uvicorn's options.
-
-    Returns:
-        Whether servers share their clients over the directory of the workers, because they name no manager.
-
-    Raises:
-        SetupError: A server has a manager for one process, or the application has no ``ASGIApp``.
+    Return whether servers share their clients over the directory of the workers, because they name no manager.
     """
     workers = count_workers(params)
     if workers == 1:
@@ -245,12 +214,8 @@ def worker_group(params: dict[str, Any], *, is_needed: bool = False) -> Iterator
     """
     Let several workers pass on requests for each other's sessions, and share clients, for the length of the block.
 
-    Args:
-        params: uvicorn's options; the HTTP protocol is replaced if it is one of uvicorn's own.
-        is_needed: Whether a single worker needs a number too.
-
-    Raises:
-        SetupError: A group is needed, and the system has none, or no directory for it can be made.
+    The HTTP protocol in *params* is replaced if it is one of uvicorn's own. With *is_needed* a single worker gets a
+    number too. Raise SetupError if a group is needed, and the system has none, or no directory for it can be made.
     """
     # Not one that this process was started with: its group is another one.
     os.environ.pop(WORKERS, None)
@@ -315,12 +280,7 @@ def removed_at_signals(directory: str) -> Iterator[None]:
 
 
 def load(params: Mapping[str, Any]) -> Any:
-    """
-    Import the application as uvicorn does, and return it.
-
-    Raises:
-        SetupError: No application has that name.
-    """
+    """Import the application as uvicorn does, and return it; raise SetupError if none has that name."""
     importer = require("uvicorn.importer", EXTRA)
     if params["app_dir"] is not None:
         sys.path.insert(0, params["app_dir"])
@@ -415,15 +375,7 @@ WITHOUT_LOOP: Final = {"async def ": "def ", "await self.": "self.", "AsyncNames
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """
-    A kind of file that ``fastsio make`` writes.
-
-    Args:
-        folder: The folder of its files.
-        template: The content of a file.
-        key: Returns the name of an event, or the end of one, for the name of the class.
-        example: An example of a class's name.
-    """
+    """A kind of file that ``fastsio make`` writes; *key* returns the name of an event for the name of the class."""
 
     folder: str
     template: Template

@@ -27,13 +27,7 @@ WARNED_DELAY_S: Final = 1.0
 
 
 def supervisor_class(standard: Any, clock: Callable[[], float] = monotonic) -> Any:
-    """
-    Return a subclass of uvicorn's supervisor.
-
-    Args:
-        standard: The class.
-        clock: Returns seconds.
-    """
+    """Return a subclass of uvicorn's supervisor; *clock* returns seconds."""
 
     class Supervisor(standard):  # type: ignore[misc] # uvicorn's class
         """Starts workers; it waits longer and longer before it starts one again, and fails if the application does."""

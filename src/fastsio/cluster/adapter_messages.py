@@ -63,13 +63,7 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class Acknowledgement:
-    """
-    The acknowledgement of a client of another server.
-
-    Args:
-        request_id: The id of the question.
-        value: The first argument of the acknowledgement.
-    """
+    """The first argument of the acknowledgement of a client of another server, and the id of the question."""
 
     request_id: Any
     value: Any
@@ -119,17 +113,10 @@ def _read_event(data: Mapping[Any, Any]) -> tuple[Any, ...]:
 
 def write_answer(host_id: str, question: Question, kind: MessageType, **content: Any) -> bytes:
     """
-    Return a message with an answer to a question.
+    Return a message with an answer to a question, and further fields.
 
-    Args:
-        host_id: The id of the server that answers.
-        question: The question.
-        kind: The type of the answer.
-        content: Further fields of the answer.
-
-    Raises:
-        TypeError: MessagePack has no form for something in it.
-        ValueError: An integer in it has more than 64 bits, a text a lone surrogate, or it is nested too deeply.
+    Raise TypeError if MessagePack has no form for something in it; ValueError if an integer in it has more than 64
+    bits, a text a lone surrogate, or it is nested too deeply.
     """
     data = {"requestId": question.request_id, **content}
     return to_msgpack({"uid": host_id, "nsp": question.namespace, "type": int(kind), "data": data})
@@ -139,19 +126,9 @@ def write_call(
     host_id: str, namespace: str, arguments: Sequence[Any], room: Hashable, request_id: str, timeout_s: float
 ) -> bytes:
     """
-    Return a message with an event that the client in a room must acknowledge.
+    Return a message with an event that the client in a room must acknowledge within *timeout_s* seconds.
 
-    Args:
-        host_id: The id of the server that asks.
-        namespace: The namespace.
-        arguments: The name of the event and its arguments.
-        room: The room.
-        request_id: The id that the answer must have.
-        timeout_s: Seconds after which other servers need not wait for the acknowledgement any more.
-
-    Raises:
-        TypeError: MessagePack has no form for something in it.
-        ValueError: An integer in it has more than 64 bits, a text a lone surrogate, or it is nested too deeply.
+    Raise TypeError and ValueError as :func:`write_answer` does.
     """
     data = {
         "packet": {"type": int(PacketType.EVENT), "data": list(arguments), "nsp": namespace},
@@ -165,14 +142,8 @@ def write_client(sid: str, rooms: Sequence[Hashable], data: Any, environ: Mappin
     """
     Return a client in the form of an answer to FETCH, for servers of JavaScript.
 
-    Headers, query and auth are left empty, because they may contain cookies and passwords.
-
-    Args:
-        sid: The sid of the client.
-        rooms: The rooms of the client, without the one named like its sid. Rooms that are neither text nor number are
-            left out.
-        data: The session data of the client; left out as a whole if MessagePack cannot encode it.
-        environ: The WSGI environ of its connection.
+    Headers, query and auth are left empty, because they may contain cookies and passwords; so is session data that
+    MessagePack cannot encode. Rooms that are neither text nor number are left out.
     """
     try:
         to_msgpack(data)

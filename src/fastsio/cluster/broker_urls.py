@@ -23,12 +23,7 @@ _ZMQ_URL: Final = re.compile(r"zmq\+(?P<host>tcp://(?:\[[^\]/]+\]|[^:/+\[\]]+)):
 
 def require_scheme(url: object, schemes: Sequence[str], example: str) -> str:
     """
-    Return *url* if it names a host under one of *schemes*.
-
-    Args:
-        url: The argument of the application.
-        schemes: The schemes that the broker's client understands.
-        example: An example of a valid URL, for the error.
+    Return *url* if it names a host under one of *schemes*; *example* is a valid URL, for the error.
 
     Raises:
         SetupError: It is not a string, has another scheme, or its port is not a number.
@@ -47,11 +42,7 @@ def require_scheme(url: object, schemes: Sequence[str], example: str) -> str:
 
 def kafka_servers(url: str | Sequence[str]) -> list[str]:
     """
-    Return the ``host:port`` pairs of one Kafka URL or of several.
-
-    Args:
-        url: ``kafka://host:port``; the default port is 9092, the default host localhost. A list names several brokers
-            of one cluster.
+    Return the ``host:port`` pairs of one URL ``kafka://host:port``, or of several for the brokers of one cluster.
 
     Raises:
         SetupError: A URL does not have this form, or the list is empty.
@@ -70,13 +61,9 @@ def _kafka_server(url: object) -> str:
 
 def zmq_addresses(url: object) -> tuple[str, str]:
     """
-    Return the two addresses of a ZeroMQ proxy: where to push messages, and where to subscribe.
+    Return where to push messages, and where to subscribe, for ``zmq+tcp://host:push_port+subscribe_port``.
 
-    Args:
-        url: ``zmq+tcp://host:push_port+subscribe_port``.
-
-    Raises:
-        SetupError: The URL does not have this form.
+    Raise SetupError if the URL does not have this form.
     """
     match = _ZMQ_URL.fullmatch(url) if isinstance(url, str) else None
     if match is None:
@@ -172,9 +159,7 @@ def at_master(target: RedisTarget, address: tuple[str, int]) -> RedisTarget:
     """
     Return the target of another node of the same cluster, with the same credentials.
 
-    Args:
-        target: A node of the cluster.
-        address: Host and port of the other node; an empty host is that of *target*.
+    An empty host in its address is that of *target*.
     """
     parts = urlsplit(target.url)
     userinfo, separator, _ = parts.netloc.rpartition("@")

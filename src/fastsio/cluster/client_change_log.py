@@ -21,13 +21,9 @@ if TYPE_CHECKING:
 
 class ClientChangeLog:
     """
-    The latest changes of clients in the stream, in their order.
+    The latest changes of clients in the stream, in their order, from the position *start* on.
 
-    Args:
-        start: The log has the entries after this position.
-        max_entries: How many entries are kept.
-        max_bytes: How many bytes they may take, counted as in :class:`~fastsio.state.recovery.PacketLog`.
-        max_age_s: How long an entry is kept, in seconds.
+    Their bytes are counted as in :class:`~fastsio.state.recovery.PacketLog`.
     """
 
     __slots__ = ("_log",)
@@ -56,14 +52,9 @@ class ClientChangeLog:
 
     def bring_up(self, session: SavedSession, position: Position) -> bool:
         """
-        Remove a client from the rooms that it was taken out of since its session was stored.
+        Remove a client from the rooms that it was taken out of since its session was stored; change the session.
 
-        Args:
-            session: The stored session, which is changed.
-            position: The position up to which the log has the entries.
-
-        Returns:
-            False if the client was disconnected, so that it cannot come back.
+        Return False if the client was disconnected, so that it cannot come back.
         """
         for entry in self._log.missed(session, session.as_of):
             change: Any = (entry.arguments or [None])[0]

@@ -8,7 +8,7 @@ after the other.
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
 from fastsio.cluster import messages, payloads
 from fastsio.exceptions import SetupError
@@ -22,35 +22,6 @@ if TYPE_CHECKING:
 
 #: The names of the formats.
 BusFormatName = Literal["json", "msgpack"]
-
-
-class BusFormat(Protocol):
-    """A way to write messages."""
-
-    def pack(self, arguments: Sequence[Any], codec: JSONCodec = DEFAULT_CODEC) -> tuple[Any, bool]:
-        """
-        Make the ``data`` of a message from the arguments of an answer.
-
-        Args:
-            arguments: The arguments.
-            codec: The JSON codec; one of the application's choice converts models, dates and the like.
-
-        Returns:
-            The data, and whether bytes in it are written as Base64.
-
-        Raises:
-            TypeError: Something has no form in JSON.
-            ValueError: The arguments are nested too deeply, or there is a value that the format cannot write.
-        """
-        ...
-
-    def pack_event(self, arguments: Sequence[Any], codec: JSONCodec = DEFAULT_CODEC) -> tuple[Any, bool]:
-        """Make the ``data`` of a message from the arguments of an event, as :meth:`pack` does."""
-        ...
-
-    def encode(self, message: dict[str, Any], codec: JSONCodec) -> bytes:
-        """Write a message; *codec* writes its JSON."""
-        ...
 
 
 class JSONFormat:
@@ -75,7 +46,12 @@ class MsgPackFormat:
         payloads.require_msgpack()
 
     def pack(self, arguments: Sequence[Any], codec: JSONCodec = DEFAULT_CODEC) -> tuple[bytes, bool]:
-        """Write the arguments; see :meth:`BusFormat.pack`."""
+        """
+        Make the ``data`` of a message from the arguments of an answer, as :func:`.payloads.pack` does for JSON.
+
+        Raise TypeError if something has no form in JSON; ValueError if the arguments are nested too deeply, or there is
+        a value that MessagePack cannot write.
+        """
         convert = to_plain if payloads.writes_like_fastsio(codec) else partial(_written, codec)
         return payloads.to_msgpack(arguments, convert), False
 
@@ -96,7 +72,8 @@ def _written(codec: JSONCodec, value: Any) -> Any:
         return to_plain(value)
 
 
-_FORMATS: Final[dict[str, type[JSONFormat | MsgPackFormat]]] = {"json": JSONFormat, "msgpack": MsgPackFormat}
+BusFormat: TypeAlias = JSONFormat | MsgPackFormat
+_FORMATS: Final[dict[str, type[BusFormat]]] = {"json": JSONFormat, "msgpack": MsgPackFormat}
 
 
 def format_named(name: str) -> BusFormat:

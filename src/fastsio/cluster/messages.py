@@ -158,15 +158,9 @@ class CloseRoom(Plain):
 @dataclass(frozen=True, slots=True)
 class NoAnswer(Plain):
     """
-    A client left before it acknowledged; only for the node that has asked for the acknowledgement.
+    A client left before it acknowledged; only for the node that has asked for the acknowledgement, its ``host_id``.
 
     A node of python-socketio ignores the message and waits until its timeout.
-
-    Args:
-        host_id: The node that has asked.
-        sid: The client.
-        namespace: The namespace.
-        ack_id: The id in the callback of its emit.
     """
 
     METHOD = "no_callback"
@@ -296,14 +290,9 @@ _KINDS: Final[dict[Any, str]] = {str: "text", int: "an integer", list: "a list"}
 
 def decode(raw: Any, codec: JSONCodec) -> dict[str, Any]:
     """
-    Return the JSON object of a message from the bus.
+    Return the JSON object of a message from the bus: JSON, MessagePack, or a dict that is read already.
 
-    Args:
-        raw: JSON, as text or bytes, MessagePack, or a dict that is read already.
-        codec: Reads the text.
-
-    Raises:
-        MessageError: It is neither a JSON object nor a map of MessagePack.
+    Raise MessageError if it is neither a JSON object nor a map of MessagePack.
     """
     if isinstance(raw, (bytes, bytearray, memoryview)):
         raw = _read_bytes(bytes(raw))
@@ -354,11 +343,7 @@ def read(message: dict[str, Any]) -> Message:
     """
     Return the message that a JSON object of the bus describes.
 
-    Args:
-        message: The JSON object.
-
-    Raises:
-        MessageError: A required key is missing, a value has a wrong type, or the method is unknown.
+    Raise MessageError if a required key is missing, a value has a wrong type, or the method is unknown.
     """
     method = message.get("method")
     reader = _READERS.get(method) if isinstance(method, str) else None
@@ -440,12 +425,7 @@ _READERS: Final[dict[str, Callable[[dict[str, Any]], Message]]] = {
 
 
 def copy_id(message: dict[str, Any]) -> str | None:
-    """
-    Return the id of a message that may arrive in several copies; None for any other message.
-
-    Raises:
-        MessageError: It is not text.
-    """
+    """Return the id of a message that may arrive in copies; None for others. Raise MessageError if it is not text."""
     return None if message.get("copy_id") is None else _need(message, "copy_id", str)
 
 

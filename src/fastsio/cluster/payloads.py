@@ -39,12 +39,7 @@ def is_msgpack_map(raw: bytes) -> bool:
 
 
 def require_msgpack() -> None:
-    """
-    Make sure that MessagePack can be written.
-
-    Raises:
-        MissingExtraError: msgpack is not installed.
-    """
+    """Raise MissingExtraError if msgpack is not installed."""
     require("msgpack", "msgpack")
 
 
@@ -52,9 +47,7 @@ def to_msgpack(value: Any, convert: Callable[[Any], Any] = to_plain) -> bytes:
     """
     Return a value as MessagePack; bytes stay bytes. :func:`require_msgpack` must have been called before.
 
-    Args:
-        value: The value.
-        convert: Converts values of types that MessagePack does not have; by default models, dates and the like.
+    *convert* gets values of types that MessagePack does not have.
 
     Raises:
         TypeError: Something can be converted neither to MessagePack nor to JSON.

@@ -37,11 +37,8 @@ def reach_of_emit(
     """
     Return the nodes that send an event to their clients.
 
-    Args:
-        rooms: The rooms it goes to; ``(None,)`` is all clients, an empty collection is no client.
-        is_client_here: Returns whether a room is the sid of a client of this node.
-        has_server: False for a program that only writes to the bus.
-        ignore_queue: Whether only this node's clients are meant.
+    All clients are the room None. A program that only writes to the bus has no server; *ignore_queue* means this node's
+    clients only.
     """
     here = Reach.HERE if has_server else Reach.NOWHERE
     if not rooms:
@@ -68,14 +65,10 @@ def askable_room(rooms: Collection[Hashable]) -> Hashable:
 
 def is_for_us(message: dict[str, Any], host_id: str) -> bool:
     """
-    Tell whether a message of the bus is for this node.
+    Tell whether a message of the bus, not yet known to be valid, is for this node.
 
     An answer is for the node that has asked. Any other message is for all nodes except its sender, which has carried it
     out already.
-
-    Args:
-        message: The JSON object, not yet known to be valid.
-        host_id: The name of this node on the bus.
     """
     is_answer = message.get("method") in ANSWERS
     return (message.get("host_id") == host_id) is is_answer

@@ -32,15 +32,10 @@ _TEXT: Final = frozenset({str})
 
 def write_session(session: SavedSession, missed: Iterable[Missed]) -> str:
     """
-    Encode a session as text, without the positions of its rooms.
+    Encode a session as text, without the positions of its rooms, and with the events that its client has missed.
 
-    Args:
-        session: The session.
-        missed: The events that its client has missed.
-
-    Raises:
-        TypeError: There is a value of a type that is not kept.
-        ValueError: It is nested too deeply, or contains itself.
+    Raise TypeError if there is a value of a type that is not kept; ValueError if it is nested too deeply, or contains
+    itself.
     """
     record = {
         "sid": session.sid,
@@ -59,8 +54,7 @@ def read_session(text: str, pid: str, namespace: str) -> tuple[SavedSession, lis
     """
     Decode a text of :func:`write_session`; return the session and the events that its client has missed.
 
-    Raises:
-        MessageError: The text is not a session.
+    Raise MessageError if it is not a session.
     """
     try:
         record = _read(json.loads(text))
@@ -78,9 +72,7 @@ def write_kept(session: SavedSession) -> str:
     """
     Encode a session as text, with the positions of its rooms, for a node that has the log of this node too.
 
-    Raises:
-        TypeError: There is a value of a type that is not kept.
-        ValueError: It is nested too deeply, or contains itself.
+    Raise errors as :func:`write_session` does.
     """
     record = {
         "sid": session.sid,
@@ -98,12 +90,7 @@ def write_kept(session: SavedSession) -> str:
 
 
 def read_kept(text: str, pid: str) -> SavedSession:
-    """
-    Decode a text of :func:`write_kept`.
-
-    Raises:
-        MessageError: The text is not a session.
-    """
+    """Decode a text of :func:`write_kept`; raise MessageError if it is not a session."""
     try:
         record = _read(json.loads(text))
         rooms = dict(map(tuple, record["rooms"]))
@@ -133,16 +120,7 @@ def write_entries(entries: Iterable[Entry]) -> str:
 
 
 def read_entries(text: str, now: float) -> list[Entry]:
-    """
-    Decode a text of :func:`write_entries`.
-
-    Args:
-        text: The text.
-        now: The time of the events, in seconds.
-
-    Raises:
-        MessageError: The text is not a list of events.
-    """
+    """Decode a text of :func:`write_entries`, with *now* as time of the events; raise MessageError if it is not one."""
     try:
         return [
             Entry(

@@ -48,9 +48,7 @@ class SessionValues:
     """
     Makes the commands, and keeps the lists of digests of the values that this node may have stored.
 
-    Args:
-        prefix: What the keys of sessions begin with.
-        guard: Guards the lists against other threads.
+    The keys begin with *prefix*; *guard* guards the lists against other threads.
     """
 
     def __init__(self, prefix: str, guard: AbstractContextManager[Any]) -> None:
@@ -65,15 +63,9 @@ class SessionValues:
         """
         Return the command that stores a session unless another node has stored it since.
 
-        Threads may send two such commands for a session in either order, so the digest before the last one is kept as
-        well.
-
-        Args:
-            stored: The digests of the values that this node may have stored; the list is changed.
-            pid: The id of the session.
-            value: The encoded session.
-            expires_ms: The milliseconds until it expires; an empty string keeps the time of the old value.
-            also: Further digests that the old value may have.
+        It goes into *stored*, the digests of the values that this node may have stored; *also* are further ones that
+        may be replaced. Threads may send two such commands in either order, so the digest before the last one is kept
+        as well. If *expires_ms* is empty, the time of the old value stays.
         """
         with self._guard:
             known, stored[:] = tuple(stored), (digest(value), *(stored[:1] or [NOTHING]))

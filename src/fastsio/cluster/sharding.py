@@ -60,12 +60,7 @@ class SlotTable:
 
     @classmethod
     def from_reply(cls, reply: Sequence[Any]) -> SlotTable:
-        """
-        Return the table for the reply to CLUSTER SLOTS.
-
-        Args:
-            reply: A list of first slot, last slot, master and replicas for each range.
-        """
+        """Return the table for a reply to CLUSTER SLOTS: first slot, last slot, master and replicas of ranges."""
         return cls([(first, last, (_text(master[0]), int(master[1]))) for first, last, master, *_ in reply])
 
     @property

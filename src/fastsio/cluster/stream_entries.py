@@ -77,14 +77,7 @@ def position_of(text: Any) -> Position:
 
 @dataclass(frozen=True, slots=True)
 class StreamEntry:
-    """
-    An entry of a stream.
-
-    Args:
-        stream: The name of the stream.
-        position: The position of the entry.
-        fields: The names and values of its fields.
-    """
+    """An entry of the stream of that name: its position, and the names and values of its fields."""
 
     stream: str
     position: Position
@@ -156,15 +149,7 @@ def write_broadcast(
     codec: JSONCodec,
 ) -> tuple[Any, ...]:
     """
-    Return the fields of an entry for an event: names and values in turn.
-
-    Args:
-        host_id: The node that emits.
-        namespace: The namespace.
-        arguments: The name of the event and its arguments.
-        rooms: The rooms; None among them is all clients of the namespace.
-        skip: The sids to leave out.
-        codec: Writes the JSON.
+    Return the fields of an entry for an event: names and values in turn. None among the rooms is all clients.
 
     Raises:
         TypeError: Something has no JSON form.
@@ -205,16 +190,7 @@ def _fields(host_id: str, namespace: str, kind: EntryType, text: str | bytes) ->
 
 
 def read_entry(fields: Mapping[bytes, bytes], codec: JSONCodec) -> Broadcast | ClientChange | None:
-    """
-    Decode an entry; return None if it is neither an event nor a change of clients.
-
-    Args:
-        fields: The names and values of its fields.
-        codec: Reads the JSON.
-
-    Raises:
-        MessageError: The entry is not valid.
-    """
+    """Decode an entry; return None for one of another kind. Raise MessageError if it is not valid."""
     namespace, kind = fields.get(b"nsp", b"").decode(errors="replace"), fields.get(b"type")
     if not namespace:
         return None
@@ -299,13 +275,7 @@ def _read_rooms(rooms: Any) -> tuple[Hashable, ...]:
 
 @dataclass(frozen=True, slots=True)
 class SessionRecord:
-    """
-    A session as it is stored.
-
-    Args:
-        session: The session.
-        node: The node that its client is connected to; None once the client was lost.
-    """
+    """A session as it is stored, and the node that its client is connected to; None once the client was lost."""
 
     session: SavedSession
     node: str | None
@@ -315,10 +285,7 @@ def write_session(session: SavedSession, node: str | None, write: Callable[[Any]
     """
     Encode a session for Redis. It has keys that only nodes of fastsio read; nodes of JavaScript ignore them.
 
-    Args:
-        session: The session.
-        node: The node that its client is connected to; None if the client was lost.
-        write: Returns the text for a position.
+    *node* is the node that its client is connected to; None if the client was lost.
 
     Raises:
         TypeError: MessagePack cannot write something in it, or a room is neither text nor a number.
@@ -365,16 +332,9 @@ def read_session(
     raw: bytes, pid: str, namespace: str, read: Callable[[str], Any] = read_position
 ) -> SessionRecord | None:
     """
-    Decode a stored session. One that a node of JavaScript has stored may belong to any namespace.
+    Decode the stored session of a pid; return None if it is that of another namespace, or not a session.
 
-    Args:
-        raw: The stored bytes.
-        pid: The id of the session.
-        namespace: The namespace to which its client comes back.
-        read: Returns the position for a text, or None.
-
-    Returns:
-        None if it is the session of another namespace, or not a session.
+    One that a node of JavaScript has stored may belong to any namespace.
     """
     try:
         record = _from_base64(raw)

@@ -177,12 +177,8 @@ class RoomLog:
         """
         Return the number of the last event that a client has received, 0 for no event.
 
-        Args:
-            since: What the client has sent.
-            newest: The highest number that an event of any room may have, where processes share a log.
-
-        Returns:
-            None for an offset of another epoch, or of an event that does not exist.
+        No event of any room has a number beyond *newest*, where processes share a log. The result is None for an offset
+        of another epoch, or of an event that does not exist.
         """
         if since.epoch is not None and since.epoch != self.epoch:
             return None
@@ -252,19 +248,10 @@ class RoomLogs:
         position: int | None = None,
     ) -> list[str]:
         """
-        Add the newest event of a room, and drop what is beyond the limits.
+        Add the newest event of a room, and drop what is beyond the limits; return the rooms without events since then.
 
-        Args:
-            room: The room.
-            frames: The frames that are written to a client.
-            size: The size of the frames in bytes.
-            now: The time, in seconds.
-            skip: The sids that it is not sent to.
-            without: The rooms whose clients it is not for, sids among them.
-            position: The position of the event in the log that processes share; None without such a log.
-
-        Returns:
-            The rooms that have no events any more.
+        The event is not for the sids in *skip*, nor for clients in the rooms *without*. *position* is its place in the
+        log that processes share; None without such a log.
         """
         log = self.log_of(room)
         log.last = log.last + 1 if position is None else position
@@ -338,14 +325,9 @@ class RoomLogs:
         """
         Return the events that are sent to a client that joins, and the state of the history for its confirmation.
 
-        Args:
-            room: The room.
-            since: What the client has received before. None for a client that does not ask for events: it gets the
-                newest one if rooms of the class keep only one.
-            sid: The sid of the client. It does not get events that were not for it.
-            now: The time, in seconds.
-            rooms: The rooms that the client is in. It does not get events that were not for one of these rooms.
-            until: The number of the last event that the client may have missed; None for the newest.
+        A client without *since* does not ask for events: it gets the newest one if rooms of the class keep only one. It
+        does not get events that were not for it or for one of the *rooms* that it is in, nor those after the number
+        *until*.
         """
         log = self.log_of(room)
         while log.events and log.events[0].time + self._limits.ttl <= now:

@@ -14,7 +14,7 @@ import sys
 from collections import OrderedDict, deque
 from dataclasses import dataclass, field
 from math import inf
-from typing import TYPE_CHECKING, Any, ClassVar, Final, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Final, NamedTuple
 
 from fastsio.protocol.offset import read_offset, write_offset
 from fastsio.types import Source
@@ -219,13 +219,7 @@ class PacketLog:
             self.known_after = oldest.position
 
     def has_missed_dropped(self, session: SavedSession, after: Any) -> bool:
-        """
-        Tell whether a client may have missed an event that is not in the log any more.
-
-        Args:
-            session: The session of the client.
-            after: The position of the last event that it has seen.
-        """
+        """Tell whether a client may have missed an event after a position that is not in the log any more."""
         if after >= self.complete_after:
             return False
         if after < self.known_after:
@@ -241,10 +235,6 @@ class PacketLog:
         Return the events that were sent to a client after a position, in their order.
 
         Of a room, those that were sent after the client has entered it.
-
-        Args:
-            session: The session of the client.
-            after: The position of the last event that it has seen.
         """
         found: dict[Any, Entry] = {}
         for key, start in _starts(session, after):
@@ -264,34 +254,16 @@ def _starts(session: SavedSession, after: Any) -> Iterator[tuple[tuple[str, Hash
         yield (session.namespace, room), after if entered is None else max(after, entered)
 
 
-class Buffer(Protocol):
-    """The high-water mark of a client's buffer: callers that send to a client beyond it wait."""
-
-    @property
-    def high_water_packets(self) -> int:
-        """How many packets may wait."""
-        ...
-
-    @property
-    def high_water_bytes(self) -> int:
-        """How many bytes of packets may wait."""
-        ...
-
-
 def in_batches(
-    entries: Iterable[Entry], buffer: Buffer, first_packets: float = inf, first_bytes: float = inf
+    entries: Iterable[Entry],
+    max_packets: int,
+    max_bytes: int,
+    first_packets: float = inf,
+    first_bytes: float = inf,
 ) -> list[list[Any]]:
-    """
-    Return the frames of events in batches, none of which fills a buffer; the first one may be a smaller one.
-
-    Args:
-        entries: The events.
-        buffer: The limits of a batch.
-        first_packets: A lower limit for the frames of the first batch.
-        first_bytes: A lower limit for the bytes of the first batch.
-    """
+    """Return the frames of events in batches, none of which fills a buffer; the first one may have lower limits."""
     batches: list[list[Any]] = []
-    most, most_bytes = min(first_packets, buffer.high_water_packets), min(first_bytes, buffer.high_water_bytes)
+    most, most_bytes = min(first_packets, max_packets), min(first_bytes, max_bytes)
     batch: list[Any] = []
     size = 0
     for entry in entries:
@@ -299,7 +271,7 @@ def in_batches(
         if batch and (len(batch) + len(frames) > most or size + entry.size > most_bytes):
             batches.append(batch)
             batch, size = [], 0
-            most, most_bytes = buffer.high_water_packets, buffer.high_water_bytes
+            most, most_bytes = max_packets, max_bytes
         batch += frames
         size += entry.size
     return [*batches, batch] if batch else batches

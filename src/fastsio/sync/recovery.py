@@ -10,6 +10,7 @@ closed first, so that no two clients have the same session.
 
 from __future__ import annotations
 
+from functools import partial
 from secrets import randbelow
 from time import monotonic, time_ns
 from typing import TYPE_CHECKING, Any, Final
@@ -50,13 +51,8 @@ class Recovery:
     """
     Finds the sessions of clients that come back, and keeps those of lost clients.
 
-    Args:
-        server: The server.
-        shared: The objects that the parts of the server share.
-        options: The options of recovery: how much is kept, and for how long.
-
     Attributes:
-        options: The options.
+        options: The options of recovery: how much is kept, and for how long.
         state: The sessions in memory, and the events that were sent.
         returning: Engine sid and namespace -> the sid of the client that is coming back on that connection.
     """
@@ -91,7 +87,7 @@ class Recovery:
             new_deadlines=new_deadlines,
             now=monotonic,
             packet_frames=frames_of,
-            on_due=self._start_due,
+            on_due=partial(shared.runner.start_task, self._handle_due),
         )
         self._lock = self.state.lock
         self._log = self.state.log.kept
@@ -110,15 +106,8 @@ class Recovery:
         If the old connection of the client is still open, it is closed first: its disconnect handler has run when this
         method returns. If the client was away for longer than ``presence_grace``, ``on_leave`` of its rooms has run
         too. The caller must pass the result to :meth:`restore` or :meth:`give_up`; until then, other connections with
-        the same pid wait.
-
-        Args:
-            namespace: The namespace.
-            pid: The id of the session, as the client has sent it.
-            offset: What it sent as the offset of the last event that it has seen; None for no event.
-
-        Returns:
-            None if there is no such session, or the client cannot get all that it has missed.
+        the same pid wait. The result is None if there is no such session, or the client cannot get all that it has
+        missed.
         """
         if not self._turns.take(pid, self.options.takeover_timeout):
             return None
@@ -217,8 +206,7 @@ class Recovery:
         """
         Abort the old connection of a client, without a close packet, and wait until its disconnect handler has run.
 
-        Returns:
-            False if the disconnect handler takes longer than ``takeover_timeout``. The session is dropped then.
+        If that takes longer than ``takeover_timeout``, drop the session and return False.
         """
         gone = self.state.end_of(client, pid)
         if gone is None:
@@ -237,12 +225,7 @@ class Recovery:
         return False
 
     def restore(self, client: Client, found: Found) -> bool:
-        """
-        Restore the session of a returning client, as :meth:`RecoveryState.restore` does.
-
-        Returns:
-            False if the session or the new connection of the client has ended meanwhile.
-        """
+        """Restore the session of a returning client; return False if it or the new connection has ended meanwhile."""
         session = found.session
         with self._lock:
             # The lock is held: a connection that is lost later finds the client with its restored session.
@@ -336,9 +319,6 @@ class Recovery:
             except Exception:  # noqa: BLE001 - the system has no more threads, so this thread ends the session
                 self._end(session)
 
-    def _start_due(self, session: SavedSession) -> None:
-        self._runner.start_task(self._handle_due, session)
-
     def _handle_due(self, session: SavedSession) -> None:
         due = self._lost.go_on(session)
         if due is Due.END:
@@ -353,13 +333,10 @@ class Recovery:
 
     def give_away(self, namespace: str, pid: str, offset: str | None) -> tuple[SavedSession, list[Missed]] | None:
         """
-        Remove the session of a client from this node, for another node to which the client has come back.
+        Remove the session of a client, which leaves its rooms here, for another node to which the client has come back.
 
-        The client leaves its rooms here.
-
-        Returns:
-            The session and the events that the client has missed. None if the session is not here, or the client cannot
-            get all that it has missed.
+        Return the session and the events that the client has missed; None if the session is not here, or the client
+        cannot get all that it has missed.
         """
         found = self._find_known(namespace, pid, offset)
         given = None if found is None else self.state.take_out(found)

@@ -34,10 +34,6 @@ class StoredSessions:
     """
     Stores sessions and the log of events, and finds the sessions of servers that were shut down.
 
-    Args:
-        options: The options of recovery, with the store.
-        logger: The logger for exceptions of the store.
-
     Raises:
         SetupError: The store cannot be used.
         MissingExtraError: msgpack is not installed.
@@ -85,14 +81,8 @@ class StoredSessions:
         """
         Take the session of a client of another server out of the store, so that no other client can get it.
 
-        Args:
-            namespace: The namespace.
-            pid: The id of the session, as the client has sent it.
-            offset: The offset of the last event that the client has seen, as it has sent it; None for no event.
-            before: The position at which the log of this server begins.
-
-        Returns:
-            None if there is no such session, or the client cannot get all that it has missed.
+        The log of this server begins at *before*. The result is None if there is no such session, or the client cannot
+        get all that it has missed.
         """
         if len(pid) > MAX_PID_CHARS:
             return None

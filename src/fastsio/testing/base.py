@@ -125,12 +125,7 @@ Happening = Received | Accepted | Refused | Left | Acknowledged | Opened | Pinge
 
 
 class Conversation:
-    """
-    Encodes the packets of a client, and decodes those of its server.
-
-    Args:
-        packet_class: The class of the server's packets.
-    """
+    """Encodes the packets of a client, and decodes those of its server."""
 
     def __init__(self, packet_class: type[Packet]) -> None:
         self._packet_class = packet_class
@@ -164,16 +159,10 @@ class Conversation:
 
     def hear(self, frame: str | bytes) -> Happening | None:
         """
-        Read a frame of the server's.
+        Read a frame of the server's: text with its Engine.IO type in front, or the bytes of a binary message.
 
-        Args:
-            frame: Text with its Engine.IO type in front, or the bytes of a binary message.
-
-        Returns:
-            What it says; None when its attachments are still to come, or it says nothing.
-
-        Raises:
-            PacketError: The server broke the protocol.
+        Return what it says; None when its attachments are still to come, or it says nothing. Raise PacketError if the
+        server broke the protocol.
         """
         if isinstance(frame, bytes):
             return self._heard(frame)
@@ -225,17 +214,7 @@ LOSSES: Final = (Reasons.TRANSPORT_CLOSE, Reasons.TRANSPORT_ERROR, Reasons.PING_
 
 
 class BaseTestClient:
-    """
-    The part of a test client that does not wait.
-
-    Args:
-        app: The server, or the application it is part of.
-        socketio_path: Where the application serves Socket.IO.
-        headers: Of the handshake.
-        query: Of the handshake.
-        serializer: As the server's: ``"default"``, ``"msgpack"`` or a class of packets.
-        timeout: Seconds to wait for what a test expects.
-    """
+    """The part of a test client that does not wait; its arguments are those of the test clients."""
 
     __test__ = False  # pytest, this is no test
 
@@ -376,12 +355,7 @@ class BaseTestClient:
         raise NotImplementedError
 
     def _known_server(self, caller: str) -> Any:
-        """
-        Return the server.
-
-        Raises:
-            SetupError: The application does not tell which server it is for.
-        """
+        """Return the server; raise SetupError if the application does not tell which server it is for."""
         if not hasattr(self._server, "rooms"):
             raise SetupError(f"{caller}: the server is not known; give the test client the server instead")
         return self._server
@@ -432,18 +406,10 @@ class BaseTestClient:
 
     def _return(self, auth: Any, *, recover: bool) -> list[tuple[str, Any, Any]]:
         """
-        Begin to come back.
+        Begin to come back; *auth* is as for ``reconnect()``, and *recover* says whether to ask for the sessions.
 
-        Args:
-            auth: For the connect handlers; None is what they got before.
-            recover: Whether to ask for the sessions.
-
-        Returns:
-            For each namespace its name, the auth, and the auth with what asks for the session.
-
-        Raises:
-            DisconnectedError: There is no namespace to come back to.
-            TypeError: As :func:`checked_auth`.
+        Return for each namespace its name, the auth, and the auth with what asks for the session. Raise
+        DisconnectedError if there is no namespace to come back to, TypeError as :func:`checked_auth`.
         """
         checked_auth(auth)
         if not self._auths:
@@ -479,16 +445,7 @@ class BaseTestClient:
                 pass
 
     def _enter(self, namespace: str, auth: Any) -> ConnectionRefusedError | None:
-        """
-        Act on the answer to CONNECT.
-
-        Args:
-            namespace: The namespace.
-            auth: That of the application, to reconnect with.
-
-        Returns:
-            The error that says why, if it was a refusal.
-        """
+        """Act on the answer to CONNECT; return the error that says why, if it was a refusal."""
         self._auths.pop(namespace, None)
         match self._answers.pop(namespace):
             case Refused(data=dict() as data):
@@ -529,12 +486,7 @@ class BaseTestClient:
         return answer(self._acknowledged.pop(ack_id))
 
     def _frames_of_answer(self, received: Received, values: tuple[Any, ...]) -> list[str | bytes]:
-        """
-        Return the frames that acknowledge an event.
-
-        Raises:
-            ValueError: The server does not wait for it.
-        """
+        """Return the frames that acknowledge an event; raise ValueError if the server does not wait for it."""
         if received.ack_id is None:
             raise ValueError(f"the server asked for no acknowledgement of {received.event!r}")
         return self._conversation.acknowledge(received, values)

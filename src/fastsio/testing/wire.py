@@ -54,12 +54,7 @@ class Wire(WebsocketCommunicator):
         self._may_read.set()
 
     async def lose(self, within_s: float) -> None:
-        """
-        Lose the connection, with the frames that are under way, and wait until the application has ended.
-
-        Args:
-            within_s: Seconds to wait for it.
-        """
+        """Lose the connection, with the frames that are under way, and wait until the application has ended."""
         self._is_lost.set()
         self._may_read.set()
         await self.disconnect(ABNORMAL_CLOSURE, within_s)

@@ -193,14 +193,9 @@ class AsyncLocalManager(AsyncPubSubManager):
 
     async def tell(self, message: dict[str, Any], to: str | None = None) -> None:
         """
-        Send a message to other processes that is not one of the messages of a cluster.
+        Send a message, which is not one of a cluster, to the process *to* or to all others.
 
-        Args:
-            message: The fields of the message; ``host_id`` is set to the name of this process.
-            to: The name of the one process that gets it; None is all.
-
-        Raises:
-            BusError: The message cannot be sent.
+        Raise BusError if it cannot be sent.
         """
         try:
             async with asyncio.timeout(self.publish_timeout):
@@ -215,12 +210,7 @@ class AsyncLocalManager(AsyncPubSubManager):
         return self._place.max_pending_bytes // 2
 
     async def open(self) -> None:
-        """
-        Connect to the other processes.
-
-        Raises:
-            OSError: The directory cannot be used.
-        """
+        """Connect to the other processes; raise OSError if the directory cannot be used."""
         self._publisher = await self._publishing.get()
 
     def others(self) -> list[str]:
@@ -274,13 +264,9 @@ class AsyncLocalManager(AsyncPubSubManager):
 
     async def until_handled(self, counts: Mapping[str, int]) -> None:
         """
-        Wait until this process has handled messages of other processes.
+        Wait until this process has handled so many messages of each publisher.
 
-        Args:
-            counts: Name of a publisher -> how many of its messages.
-
-        Raises:
-            TimeoutError: They were not handled within a second.
+        Raise TimeoutError if they were not handled within a second.
         """
         listener = self._listener
         if listener is None:
@@ -296,16 +282,7 @@ class AsyncLocalManager(AsyncPubSubManager):
     # Questions to other processes: each answers or ends
 
     async def ask(self, question: dict[str, Any], timeout_s: float) -> None:
-        """
-        Send a question to all other processes, and wait until each has answered or ended.
-
-        Args:
-            question: The fields of the message, with a number in ``id``, which the answers have too.
-            timeout_s: Seconds to wait; a process may hang.
-
-        Raises:
-            BusError: The question cannot be sent.
-        """
+        """Send a question, with a number in ``id``, to all others; wait until each has answered or ended."""
         await self._ask((_ANSWERS_OF[question["method"]], question["id"]), self.tell(question), timeout_s)
 
     async def _ask_members(self, question: AskMembers, timeout_s: float) -> None:

@@ -64,11 +64,7 @@ class Mirroring:
     """
     Sends the sessions of this process to the process that mirrors them.
 
-    Args:
-        bus: The manager.
-        recovery: Connection state recovery of this server.
-        warn: Called with the error of a session that cannot be encoded.
-        on_period: Called after each period of one second.
+    *warn* is called with the error of a session that cannot be encoded, *on_period* after each period of one second.
     """
 
     def __init__(
@@ -241,13 +237,8 @@ class Mirror:
     """
     The copy of another process's sessions and log: of the owner.
 
-    Args:
-        epoch: How often the owner has begun to send everything anew.
-        start: The position before the first event of its log.
-        options: The limits of what is kept, and for how long.
-
     Attributes:
-        epoch: The epoch that was given.
+        epoch: How often the owner has begun to send everything anew.
         number: The number of the owner's last message.
         host_id: The name of the owner on the bus.
         publisher: The name of the owner's publisher.
@@ -270,12 +261,7 @@ class Mirror:
         self._has_rest = True
 
     def take(self, message: Mapping[str, Any], handled: dict[str, int]) -> None:
-        """
-        Apply a message of the owner.
-
-        Raises:
-            MessageError: The message is malformed.
-        """
+        """Apply a message of the owner; raise MessageError if it is malformed."""
         now = monotonic()
         for entry in read_entries(message["events"], now):
             self._log.append(entry)
@@ -351,12 +337,7 @@ class Mirror:
 
 
 class Mirrors:
-    """
-    The mirrors that this process keeps of other processes.
-
-    Args:
-        options: The limits of what is kept, and for how long.
-    """
+    """The mirrors that this process keeps of other processes."""
 
     def __init__(self, options: ConnectionStateRecovery) -> None:
         self._options = options
@@ -372,8 +353,7 @@ class Mirrors:
         """
         Apply a message of an owner to its mirror; return False if an earlier message is missing.
 
-        Raises:
-            MessageError: The message is malformed.
+        Raise MessageError if it is malformed.
         """
         try:
             name, epoch, number, start = (message[key] for key in ("name", "epoch", "number", "start"))

@@ -56,13 +56,7 @@ class Questions:
         return bool(self._by_key)
 
     def begin(self, key: Key, on_over: Callable[[], object] | None = None) -> None:
-        """
-        Add a question, before it is sent.
-
-        Args:
-            key: The question.
-            on_over: Called when each process has answered or ended.
-        """
+        """Add a question, before it is sent; *on_over* is called when each process has answered or ended."""
         self._by_key[key] = _Question(on_over)
 
     def mark_sent(self, key: Key, names: Iterable[str]) -> None:

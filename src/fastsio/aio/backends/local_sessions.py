@@ -46,12 +46,7 @@ class Journal:
     """
     The messages of the bus that this process has handled since it asked for a session.
 
-    Args:
-        max_packets: The most messages that are kept.
-        max_bytes: The most bytes of these messages.
-
-    Attributes:
-        is_complete: Whether all messages are kept: False beyond the limits.
+    Beyond the limits, and after a gap, *is_complete* is False, and the messages are of no use.
     """
 
     def __init__(self, max_packets: int, max_bytes: int) -> None:
@@ -70,13 +65,7 @@ class Journal:
             self._received.append(received)
 
     def apply(self, session: SavedSession, handled: Mapping[str, int]) -> list[Missed]:
-        """
-        Apply to a session the messages that its owner had not handled; return the events for its client among them.
-
-        Args:
-            session: The session.
-            handled: Publisher -> how many of its messages the owner had handled when it sent the session.
-        """
+        """Apply the messages that the owner had not handled; return the events for the client among them."""
         return apply([each for each in self._received if each.number > handled.get(each.publisher, 0)], session)
 
 
@@ -91,15 +80,7 @@ class _Question:
 
 
 class LocalSessions:
-    """
-    Fetches sessions from other processes, and gives them to other processes.
-
-    Args:
-        bus: The manager.
-        recovery: Connection state recovery of this server.
-        name: The name of the manager, for the log.
-        get_logger: Returns the logger.
-    """
+    """Fetches sessions from other processes, and gives them to other processes."""
 
     def __init__(self, bus: AsyncLocalManager, recovery: Recovery, name: str, get_logger: Callable[[], Any]) -> None:
         self._bus = bus
@@ -151,13 +132,7 @@ class LocalSessions:
         """
         Fetch the session of a client from another process.
 
-        Args:
-            namespace: The namespace.
-            pid: The id of the session, as the client has sent it.
-            offset: What it sent as the offset of the last event that it has seen; None for no event.
-
-        Returns:
-            None if no process has the session, or the client cannot get all events that it has missed.
+        The result is None if no process has the session, or the client cannot get all events that it has missed.
         """
         if len(pid) > MAX_PID:
             return None

@@ -269,22 +269,12 @@ class AsyncRedisStreamsManager(AsyncPubSubManager):
             await self._let_read(self._recipients(namespace, rooms), None)
 
     async def _add(self, stream: str, fields: tuple[Any, ...]) -> Position:
-        """
-        Add an entry to a stream, and return its position.
-
-        Raises:
-            BusError: Redis did not take it.
-        """
+        """Add an entry to a stream, and return its position; raise BusError if Redis did not take it."""
         answer = await self.post("XADD", stream, "MAXLEN", "~", self.max_stream_length, "*", *fields)
         return read_position(answer.decode()) or START
 
     async def post(self, *command: Any) -> Any:
-        """
-        Send a command to Redis, in one pipeline with the commands of other tasks, and return the answer.
-
-        Raises:
-            BusError: The second attempt has failed too, or an attempt took too long; then there is no second one.
-        """
+        """Send a command, in one pipeline with those of other tasks, as :meth:`post_all` does; return the answer."""
         return (await self.post_all((command,)))[0]
 
     async def post_all(self, commands: Sequence[tuple[Any, ...]]) -> list[Any]:
@@ -306,12 +296,7 @@ class AsyncRedisStreamsManager(AsyncPubSubManager):
         raise BusError(f"{self.name}: {name} for {self.channel!r} failed: {why}") from failure
 
     async def publish(self, channel: str, message: bytes) -> None:
-        """
-        Send a message to all subscribers of a channel, at all nodes of a Redis Cluster.
-
-        Raises:
-            BusError: Redis did not take the message.
-        """
+        """Send a message to all subscribers of a channel, at all nodes of a cluster; raise BusError if that failed."""
         if self._cluster_nodes is None:
             await self.post("PUBLISH", channel, message)
         else:  # the packages do not send PUBLISH in a pipeline of a cluster
@@ -348,12 +333,7 @@ class AsyncRedisStreamsManager(AsyncPubSubManager):
         return new_client(target, self.redis_options, timeout_s=self.publish_timeout, is_async=concurrency.ASYNCHRONOUS)
 
     async def _tell_others(self, message: Message) -> None:
-        """
-        Tell the other servers.
-
-        Raises:
-            BusError: Redis did not take the message.
-        """
+        """Tell the other servers; raise BusError if Redis did not take the message."""
         if isinstance(message, (EnterRoom, LeaveRoom, CloseRoom, Disconnect)):
             position = await self._add(self.channel, write_change(self.host_id, message, self._codec))
             if self._sessions is not None:  # this node then knows it when the client comes back here
@@ -367,8 +347,7 @@ class AsyncRedisStreamsManager(AsyncPubSubManager):
         """
         Send a message to the nodes of fastsio; those of JavaScript do not read it.
 
-        Raises:
-            BusError: Redis did not take the message.
+        Raise BusError if Redis did not take it.
         """
         message["copy_id"] = f"{self.host_id}-{next(self._tickets)}"
         await self._add(self._nodes_stream, (_MESSAGE, self._encode(message)))

@@ -48,13 +48,9 @@ class StreamReader:
 
     async def begin(self, client: Any) -> Position | None:
         """
-        Look up the positions to go on from. Called once for each connection.
+        Look up the positions to go on from, with a client of Redis that has just connected.
 
-        Args:
-            client: A client of Redis that has just connected.
-
-        Returns:
-            The position of the newest entry of the first stream, if this is the first time; else None.
+        Return the position of the newest entry of the first stream, if this is the first time; else None.
         """
         main, *others = self._streams
         for stream in others:
@@ -141,16 +137,9 @@ async def read_range(
     post: Callable[..., Awaitable[Any]], stream: str, after: Position, last: Position
 ) -> AsyncIterator[StreamEntry]:
     """
-    Yield the entries of a stream between two positions.
+    Yield the entries of a stream after one position, up to another.
 
-    Args:
-        post: Sends a command, and returns a future of its answer.
-        stream: The name of the stream.
-        after: The position before the first one.
-        last: The position of the last one.
-
-    Raises:
-        LookupError: Not all entries after the first position are there any more.
+    *post* sends a command. Raise LookupError if not all entries after the first position are there any more.
     """
     end, at = write_position(last), after
     while at < last:

@@ -77,12 +77,9 @@ class Outbox:
         """
         Send a parcel at once, or queue it until the worker's socket has room.
 
-        Args:
-            descriptor: The descriptor of the client's connection; the caller keeps it open until *on_end* is called.
-            origin: What :func:`.origin.describe` returned; empty for the client's own socket.
-            data: The bytes that were read from the client's connection.
-            on_end: Called once: with True when the descriptor was sent, perhaps before this method returns; with False
-                when the worker has ended.
+        The origin is empty for the client's own socket. The caller keeps the descriptor open until *on_end* is called:
+        once, with True when the descriptor was sent, perhaps before this method returns; with False when the worker has
+        ended.
 
         Raises:
             OSError: One of :data:`ENDED` if the worker has ended; otherwise this process cannot connect to it.

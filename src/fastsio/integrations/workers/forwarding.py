@@ -123,12 +123,7 @@ class Share:
 
 
 class Refused(Exception):  # noqa: N818 - says what happened
-    """
-    A request cannot be forwarded.
-
-    Args:
-        status: The status of the response that the client gets.
-    """
+    """A request cannot be forwarded; the client gets a response with this status."""
 
     def __init__(self, status: int) -> None:
         super().__init__(status)
@@ -195,16 +190,9 @@ class Forwarding:
 
     async def forward(self, name: str, scope: Event, receive: Receive, send: Send) -> bool:
         """
-        Forward a request for a session of another machine, and answer with the response of that machine.
+        Forward a request for a session of process *name* of another machine, and answer with its response.
 
-        Args:
-            name: The name of the process that the sid of the request names.
-            scope: The ASGI scope of the request.
-            receive: ASGI's ``receive`` of the request.
-            send: ASGI's ``send`` of the request.
-
-        Returns:
-            False when the process does not run. The request is not answered then: its session is unknown.
+        Return False when that process does not run. The request is not answered then: its session is unknown.
         """
         await self.started.wait()
         if not await self._is_running(name):
@@ -240,8 +228,7 @@ class Forwarding:
         """
         Read the body of a request; return None when the client has left.
 
-        Raises:
-            Refused: The body is too long or takes too long, or the load has no room for it.
+        Raise Refused if the body is too long or takes too long, or the load has no room for it.
         """
         body, is_complete = bytearray(), False
         try:
@@ -268,7 +255,7 @@ class Forwarding:
         number = self._numbers
         answer: asyncio.Future[ForwardedResponse | None] = asyncio.get_running_loop().create_future()
         self._waiting[number] = name, answer
-        leaving = asyncio.create_task(_wait_for_disconnect(receive))
+        leaving = asyncio.create_task(wait_for_disconnect(receive))
         try:
             if not await self._publish(name, _request_of(self.name, number, scope, body)):
                 self._on_stopped(name)
@@ -290,8 +277,7 @@ class Forwarding:
         """
         Send a message to a process; return whether the process listens, as far as the broker can tell.
 
-        Raises:
-            Refused: The broker did not take the message.
+        Raise Refused if the broker did not take the message.
         """
         try:
             return await self._bus.publish(self._channel_of(name), encode(message))
@@ -424,17 +410,9 @@ class Forwarding:
 
 class Exchange:
     """
-    A request of another process and its response: ``receive`` and ``send`` of an ASGI application.
+    A request of another process and its response, with status 500 until the application begins one: for ASGI.
 
-    Args:
-        body: The body of the request.
-        share: The bytes that the request counts.
-
-    Attributes:
-        left: The event that is set when the other process does not wait for the response any more.
-        status: The status of the response; 500 until the application begins one.
-        headers: The headers of the response.
-        body: The body of the response.
+    The event *left* is set when the other process does not wait for the response any more.
     """
 
     def __init__(self, body: bytes, share: Share) -> None:
@@ -493,7 +471,8 @@ async def _answer_client(response: ForwardedResponse | None, send: Send) -> bool
     return True
 
 
-async def _wait_for_disconnect(receive: Receive) -> None:
+async def wait_for_disconnect(receive: Receive) -> None:
+    """Return when the client of a request has left."""
     while (await receive())["type"] != "http.disconnect":
         pass
 

@@ -29,13 +29,7 @@ BEGINNING: Final = re.compile(rb"[A-Z]{1,20}+(?: [!-~]*+(?: [!-~]*+\r?)?)?")
 
 
 def passing_protocol(standard: Any, *, is_h11: bool) -> Any:
-    """
-    Return a class for uvicorn's option ``http``.
-
-    Args:
-        standard: uvicorn's class that is extended.
-        is_h11: Whether it is the one that uses h11; otherwise it uses httptools.
-    """
+    """Return a class for uvicorn's option ``http``, made of uvicorn's own one that uses h11 or httptools."""
     is_idle = _is_idle_h11 if is_h11 else _is_idle_httptools
 
     class PassingProtocol(standard):  # type: ignore[misc] # one of two classes

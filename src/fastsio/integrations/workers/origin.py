@@ -15,13 +15,7 @@ if TYPE_CHECKING:
 
 
 class RelayedTransport:
-    """
-    A transport with the addresses and the scheme of the client's own connection.
-
-    Args:
-        transport: The transport of the socket of the pair.
-        origin: What :func:`describe` or :func:`describe_scope` returned.
-    """
+    """The transport of the socket of a pair, with the addresses and the scheme of the client's own connection."""
 
     def __init__(self, transport: Any, origin: bytes) -> None:
         self.inner = transport

@@ -134,14 +134,10 @@ class Passing:
 
     def pass_on(self, transport: Any, request: bytes) -> bool:
         """
-        Pass a connection to another worker if its request is for a session of that worker.
+        Pass a connection, whose earlier requests were all answered, to another worker if its request is for it.
 
-        Args:
-            transport: The transport of the connection. All earlier requests of the connection were answered.
-            request: The bytes that were read, from the first line on; the whole first line at least.
-
-        Returns:
-            False when this process must answer the request; the connection is unchanged.
+        Return False when this process must answer the request, which has its first line at least; the connection is
+        unchanged.
         """
         number = self.other_worker_of(request)
         if number is None:
@@ -165,18 +161,10 @@ class Passing:
 
     def relay(self, number: int, origin: bytes) -> socket.socket:
         """
-        Connect to another worker, as a client does.
+        Connect to a worker, as the client that *origin* describes does; return this process's end of a pair of sockets.
 
-        Args:
-            number: The number of the worker.
-            origin: The description of the client, as :mod:`.origin` makes it.
-
-        Returns:
-            This process's end of a pair of sockets; the worker gets the other one.
-
-        Raises:
-            OSError: One of :data:`.channel.ENDED` if the worker has ended; otherwise this process cannot connect to it.
-            ParcelsFull: Too many bytes wait for the worker.
+        Raise OSError if that is not possible: one of :data:`.channel.ENDED` if the worker has ended. Raise ParcelsFull
+        if too many bytes wait for it.
         """
         return self._pair(number, origin, b"")
 
@@ -293,14 +281,7 @@ class Passing:
 
 
 class Arrival(asyncio.Protocol):
-    """
-    A connection from another worker, until uvicorn's HTTP protocol reads it.
-
-    Args:
-        make: Returns a new HTTP protocol of uvicorn.
-        origin: What :func:`.origin.describe` returned; empty if the connection is the client's own socket.
-        request: The bytes that the other worker has read from the connection.
-    """
+    """A connection from another worker, with bytes that were read from it, until uvicorn reads it."""
 
     __slots__ = ("_data", "_make", "_origin", "_transport")
 
@@ -336,13 +317,7 @@ def passing_of(config: Config, server_state: ServerState, app_state: dict[str, A
     """
     Return the :class:`Passing` of a server of uvicorn; the first call makes it.
 
-    Args:
-        config: uvicorn's configuration.
-        server_state: uvicorn's state.
-        app_state: The state that the application's lifespan has filled.
-
-    Returns:
-        None when the process is in no group of workers, or cannot listen for connections of the others.
+    It is None when the process is in no group of workers, or cannot listen for connections of the others.
     """
     try:
         return _passing[server_state]
@@ -364,12 +339,9 @@ def _ignore(*_arguments: Any) -> None:
 
 class PumpEnd(asyncio.Protocol):
     """
-    One of the two ends of a connection that this process relays: what this end reads is written to the other end.
+    One of the two ends of a connection that this process relays: what this end reads is written to the *other* end.
 
-    Args:
-        other: The transport of the other end.
-        on_begin: Called with this end and its transport.
-        on_end: Called with this end when it is closed.
+    *on_begin* is called with this end and its transport, *on_end* when it is closed.
     """
 
     __slots__ = ("_on_begin", "_on_end", "_other", "_transport")

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 import h11
 
 from fastsio.integrations.workers.channel import ENDED, ParcelsFull
-from fastsio.integrations.workers.forwarding import RETRY, respond
+from fastsio.integrations.workers.forwarding import RETRY, respond, wait_for_disconnect
 from fastsio.integrations.workers.origin import describe_scope
 from fastsio.integrations.workers.sids import foreign_process, worker_of_query
 
@@ -43,10 +43,6 @@ class RelayingApp:
     An ASGI application that sends requests for sessions of other workers to them, and calls *app* for all others.
 
     Requests for sessions of other machines are forwarded over a broker, under ``fastsio run --forward``.
-
-    Args:
-        app: The application.
-        passing: Connects to other workers.
     """
 
     def __init__(self, app: Any, passing: Passing) -> None:
@@ -131,12 +127,7 @@ async def _send_request(peer: h11.Connection, head: bytes, receive: Receive, con
             if not event.get("more_body", False):
                 await loop.sock_sendall(connection, peer.send(h11.EndOfMessage()) or b"")
                 break
-    await _wait_for_disconnect(receive)
-
-
-async def _wait_for_disconnect(receive: Receive) -> None:
-    while (await receive())["type"] != "http.disconnect":
-        pass
+    await wait_for_disconnect(receive)
 
 
 async def _answer(peer: h11.Connection, connection: socket.socket, send: Send) -> None:

@@ -27,14 +27,9 @@ def suffix_of(number: int, machine: str = "") -> str:
 
 def worker_of_request(request: bytes, machine: str = "") -> int | None:
     """
-    Return the number of the worker that has the session of a request.
+    Return the number of the worker that has the session of a request, of which *request* are the first bytes.
 
-    Args:
-        request: Its first bytes, from the first line on.
-        machine: The name of this machine; empty where requests are not forwarded.
-
-    Returns:
-        None when the first line is not complete, or names no worker of this machine.
+    It is None when the first line is not complete, or names no worker of this machine.
     """
     end = request.find(b"\n", 0, MAX_LINE_BYTES)
     return None if end < 0 or request.find(b"sid=", 0, end) < 0 else _worker(request[:end].rstrip(b"\r"), machine)
@@ -47,14 +42,9 @@ def worker_of_query(query: bytes, machine: str = "") -> int | None:
 
 def foreign_process(query: bytes, machine: str) -> str | None:
     """
-    Return the name of the process of another machine that has the session of a request.
+    Return the name of the process of another machine that has the session of a request with this query.
 
-    Args:
-        query: The query of the request, without its question mark.
-        machine: The name of this machine.
-
-    Returns:
-        None when the sid names no process, or one of this machine.
+    It is None when the sid names no process, or one of this machine.
     """
     named, number = _read(b"?" + query)
     if number is None or not MACHINE.fullmatch(named) or named == machine.encode():

@@ -42,10 +42,7 @@ class StreamQuestions:
     """
     Answers the questions of servers of JavaScript, and asks them for acknowledgements of their clients.
 
-    Args:
-        manager: The manager.
-        prefix: What the names of the channels begin with.
-        connect: Makes a client of redis or valkey that can subscribe.
+    The names of the channels begin with *prefix*; *connect* makes a client of Redis that can subscribe.
     """
 
     def __init__(self, manager: RedisStreamsManager, prefix: str, connect: Callable[[], Any]) -> None:
@@ -174,12 +171,7 @@ class StreamQuestions:
     # Asking
 
     def call(self, message: Emit) -> None:
-        """
-        Send an event to a client that a server of JavaScript may have; its acknowledgement goes to the manager.
-
-        Raises:
-            BusError: Redis did not take the message.
-        """
+        """Send an event to a client that a server of JavaScript may have; raise BusError if Redis did not take it."""
         if message.callback is None:
             return
         room, namespace, ack_id = message.callback

@@ -55,14 +55,7 @@ MAX_READINGS: Final = 10
 
 
 class _Release:
-    """
-    The wait until the node of a client has closed the old connection and stored the session.
-
-    Attributes:
-        is_heard: The event that is set when the node has answered.
-        is_done: The event that is set when the session is free.
-        waiting: How many connections wait.
-    """
+    """The wait until the node of a client has answered, and then has closed the old connection."""
 
     __slots__ = ("is_done", "is_heard", "waiting")
 
@@ -72,13 +65,7 @@ class _Release:
 
 
 class StreamSessions:
-    """
-    Stores sessions in Redis, and finds them there.
-
-    Args:
-        manager: Talks to Redis and to the other nodes.
-        recovery: The part of this server that brings clients back.
-    """
+    """Stores sessions in Redis, and finds them there."""
 
     #: How positions are written as offsets, and read.
     start: ClassVar[Position] = START
@@ -277,10 +264,7 @@ class StreamSessions:
         """
         Delete a stored session, so that its client cannot come back.
 
-        Args:
-            pid: The id of the session.
-            stored: The digests of the values that this node has stored; a value of another node stays. Without digests
-                any value is deleted.
+        If *stored* has the digests of the values that this node has stored, a value of another node stays.
         """
         self._post([self._values.remove(pid, stored)])
 
@@ -326,13 +310,7 @@ class StreamSessions:
         """
         Take the session of a returning client out of Redis, so that no other client of any node gets it.
 
-        Args:
-            namespace: The namespace.
-            pid: The id of the session, as the client has sent it.
-            offset: What it sent as the offset of the last event that it has seen; None for no event.
-
-        Returns:
-            None if there is no such session, or the client cannot get all that it has missed.
+        The result is None if there is no such session, or the client cannot get all that it has missed.
         """
         try:
             return self._claim(namespace, pid, offset)
@@ -432,8 +410,7 @@ class StreamSessions:
         """
         Make the changes to a claimed session that nodes have made to its client since it was stored.
 
-        Returns:
-            False if a node has disconnected the client, or if the log does not have all changes.
+        Return False if a node has disconnected the client, or if the log does not have all changes.
         """
         with self._guard:
             position = self._recovery.state.log.last  # entries after it may be known already; they are looked at again
@@ -445,8 +422,7 @@ class StreamSessions:
         """
         Ask the node of a client to close its old connection, and wait until it has done so or counts as killed.
 
-        Returns:
-            False if the node has answered, but takes too long: the session cannot be claimed then.
+        If the node has answered, but takes too long, the session cannot be claimed: return False.
         """
         with self._guard:
             release = self._releases.setdefault(pid, _Release())
