@@ -80,9 +80,9 @@ def logged() -> frozenset[str]:
 def reasons_to_refuse() -> Iterator[str]:
     """Return the texts of CONNECT_ERROR that are the server's own."""
     yield from (REFUSED, INTERNAL_MESSAGE, ConnectionRefusedError().error_args["message"])
-    tree = ast.parse((SOURCE / "aio" / "lifecycle.py").read_text(encoding="utf-8"))
+    tree = ast.parse((SOURCE / "base" / "internals.py").read_text(encoding="utf-8"))
     (function,) = (
-        node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef) and node.name == "_reason_to_refuse"
+        node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef) and node.name == "reason_to_refuse"
     )
     for node in ast.walk(function):
         if isinstance(node, ast.Return) and isinstance(node.value, ast.Constant) and node.value.value:

@@ -196,7 +196,7 @@ class Lifecycle:
         if self.is_closed and self._is_silent:
             return None
         size = connection.decoder.packet_bytes if auth else 0
-        why_not = self._reason_to_refuse(connection, namespace, size)
+        why_not = self._shared.reason_to_refuse(connection, namespace, size, self._server.namespaces)
         if why_not is not None:
             return self.replies.refuse(connection, namespace, {"message": why_not})
         if self._recovery is not None and connection.dialect is CURRENT:
@@ -284,19 +284,6 @@ class Lifecycle:
             # A method with which the application replaces one of fastsio's may need a task.
             return self._accept(client)
         self._runner.start_connecting(client, self._run_connect_handler, route)
-        return None
-
-    def _reason_to_refuse(self, connection: Connection, namespace: str, auth_bytes: int) -> str | None:
-        """Return why a client cannot join *namespace*, or None if it can."""
-        server = self._server
-        if self.is_closed:
-            return "The server is shutting down"
-        if not self._registry.accepts(namespace, server.namespaces):
-            return "Invalid namespace"
-        if namespace not in connection.clients and not connection.reserve_namespace(self._options.max_namespaces):
-            return "Too many namespaces"
-        if auth_bytes and connection.auth_bytes + auth_bytes > self._options.max_auth_bytes:
-            return "Too much auth"
         return None
 
     async def _run_connect_handler(self, client: Client, route: Route) -> None:

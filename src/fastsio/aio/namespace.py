@@ -112,11 +112,6 @@ class AsyncNamespace(BaseServerNamespace):
         """Take all clients out of a room; as :meth:`AsyncServer.close_room`."""
         return await self.server.close_room(room, namespace=namespace or self.namespace)
 
-    def rooms(self, sid: str, namespace: str | None = None) -> list[Any]:
-        """Return the rooms a client is in; as :meth:`AsyncServer.rooms`."""
-        rooms: list[Any] = self.server.rooms(sid, namespace=namespace or self.namespace)
-        return rooms
-
     async def get_session(self, sid: str, namespace: str | None = None) -> Any:
         """Return a client's session; as :meth:`AsyncServer.get_session`."""
         return await self.server.get_session(sid, namespace=namespace or self.namespace)

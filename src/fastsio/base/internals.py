@@ -80,6 +80,18 @@ class ServerInternals:
         # Frames are only counted while there is an observer: otherwise they take the shorter way.
         self.dispatcher.choose_ways()
 
+    def reason_to_refuse(self, connection: Connection, namespace: str, auth_bytes: int, served: Any) -> str | None:
+        """Return why a client cannot join *namespace*, or None if it can; *served* are those without handlers too."""
+        if self.lifecycle.is_closed:
+            return "The server is shutting down"
+        if not self.registry.accepts(namespace, served):
+            return "Invalid namespace"
+        if namespace not in connection.clients and not connection.reserve_namespace(self.options.max_namespaces):
+            return "Too many namespaces"
+        if auth_bytes and connection.auth_bytes + auth_bytes > self.options.max_auth_bytes:
+            return "Too much auth"
+        return None
+
     def known_sid(self, eio_sid: str, namespace: str) -> str | None:
         """Return the sid that a client comes back to or that the protocol prescribes; None for a new one."""
         recovery = self.recovery

@@ -419,6 +419,44 @@ class BaseManager:
         with self._lock:
             self._acks.discard(sid, ack_id)
 
+    def abandon_rooms(self, namespace: str, rooms: Iterable[Hashable]) -> None:
+        """Note that a client that was away does not come back to its rooms."""
+
+    def end_join(self, namespace: str, room: Hashable) -> None:
+        """End what ``begin_join()`` began: the client has joined the room, or may not join it."""
+
+    def _rooms_of(self, namespace: str, sid: str) -> Iterable[Hashable]:
+        client = self._table.get(namespace, sid)
+        return () if client is None else client.rooms or ()
+
+    def _observe_event(self, recipients: list[Client], namespace: str, arguments: list[Any]) -> None:
+        observer = self.server.__fastsio__.observer
+        if observer is not None and recipients:
+            observer.event_sent([(each.sid, each.eio_sid) for each in recipients], namespace, arguments)
+
+    def _hold(self, client: Client, frames: list[Any], *, is_logged: bool = False) -> bool:
+        """Hold frames for a client whose CONNECT has not been answered yet; return False if it has been."""
+        with self._lock:
+            held, known = client.outgoing, client.recovery
+            if held is None or self.server.always_connect:
+                return False
+            recovery = None if known is None else self._recovery
+            if recovery is None or not held.is_full:
+                most, most_bytes = self.server.__fastsio__.options.max_held_packets, self.server.eio.max_buffer_bytes
+                size = sum([frame.size for frame in frames])
+                if client.hold_outgoing(frames, size, most=most, most_bytes=most_bytes):
+                    if known is not None and recovery is not None:
+                        known.held_upto = recovery.log.last
+                    return True
+            if recovery is not None and is_logged:
+                return True  # it gets this and what follows out of the log
+        if recovery is not None:
+            recovery.cut_off(client)
+        elif client.give_up_outgoing():
+            text = "%s: max_held_packets or max_buffer_bytes reached before connect was decided, events are dropped"
+            self._get_logger().warning(text, client.label)
+        return True
+
     def _generate_ack_id(self, sid: str, callback: Any) -> int:
         with self._lock:
             ack_id = self._acks.add(sid, callback)

@@ -40,6 +40,11 @@ class BaseServerNamespace(BaseNamespace):
     def _set_server(self, server: Any) -> None:
         self.server = server
 
+    def rooms(self, sid: str, namespace: str | None = None) -> list[Any]:
+        """Return the rooms a client is in; as :meth:`AsyncServer.rooms`."""
+        rooms: list[Any] = self.server.rooms(sid, namespace=namespace or self.namespace)
+        return rooms
+
 
 def no_namespace(given: Any, owner: str) -> str:
     """Return the error's text for an object that is not a namespace; *owner* is ``"server"`` or ``"client"``."""

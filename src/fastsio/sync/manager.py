@@ -105,9 +105,6 @@ class Manager(BaseManager):
             if client.rooms is not None:
                 client.rooms[room] = entered
 
-    def abandon_rooms(self, namespace: str, rooms: Iterable[Hashable]) -> None:
-        """Note that a client that was away does not come back to its rooms."""
-
     def enter_room(self, sid: str, namespace: str, room: Hashable, eio_sid: str | None = None) -> None:
         """
         Put a client into a room.
@@ -127,10 +124,6 @@ class Manager(BaseManager):
             if is_new:
                 missed = histories.enter(namespace, room, sid, monotonic(), self._rooms_of(namespace, sid))
                 self._send_history(sid, namespace, missed)
-
-    def _rooms_of(self, namespace: str, sid: str) -> Iterable[Hashable]:
-        client = self._table.get(namespace, sid)
-        return () if client is None else client.rooms or ()
 
     def reach(self, since: Since) -> None:
         """Wait until this node has all events that a client has had, on another node perhaps."""
@@ -156,9 +149,6 @@ class Manager(BaseManager):
 
     def begin_join(self, namespace: str, room: Hashable) -> None:
         """Listen from now on to messages of other servers about a room that a client asks to join."""
-
-    def end_join(self, namespace: str, room: Hashable) -> None:
-        """End what :meth:`begin_join` began: the client has joined the room, or may not join it."""
 
     def close_room(self, room: Hashable, namespace: str) -> None:
         """
@@ -269,11 +259,6 @@ class Manager(BaseManager):
                 self._send_frames(others, self._frames_of(namespace, arguments), waits)
         return recipients
 
-    def _observe_event(self, recipients: list[Client], namespace: str, arguments: list[Any]) -> None:
-        observer = self.server.__fastsio__.observer
-        if observer is not None and recipients:
-            observer.event_sent([(each.sid, each.eio_sid) for each in recipients], namespace, arguments)
-
     def _send_kept(
         self,
         keepers: dict[str, RoomLogs],
@@ -363,29 +348,6 @@ class Manager(BaseManager):
         """Wait while a client is behind and reads; not for ``call()``, which waits for the client's answer."""
         if not isinstance(callback, AckWaiter):
             self.server.eio.let_read([client.eio_sid for client in recipients])
-
-    def _hold(self, client: Client, frames: list[MessagePacket], *, is_logged: bool = False) -> bool:
-        """Hold frames for a client whose CONNECT has not been answered yet; return False if it has been."""
-        with self._lock:
-            held, known = client.outgoing, client.recovery
-            if held is None or self.server.always_connect:
-                return False
-            recovery = None if known is None else self._recovery
-            if recovery is None or not held.is_full:
-                most, most_bytes = self.server.__fastsio__.options.max_held_packets, self.server.eio.max_buffer_bytes
-                size = sum([frame.size for frame in frames])
-                if client.hold_outgoing(frames, size, most=most, most_bytes=most_bytes):
-                    if known is not None and recovery is not None:
-                        known.held_upto = recovery.log.last
-                    return True
-            if recovery is not None and is_logged:
-                return True  # it gets this and what follows out of the log
-        if recovery is not None:
-            recovery.cut_off(client)
-        elif client.give_up_outgoing():
-            text = "%s: max_held_packets or max_buffer_bytes reached before connect was decided, events are dropped"
-            self._get_logger().warning(text, client.label)
-        return True
 
     def trigger_callback(self, sid: str, id: int, data: list[Any]) -> None:  # noqa: A002 - python-socketio's name
         """Call the callback that waits for an acknowledgement; without one the acknowledgement is ignored."""

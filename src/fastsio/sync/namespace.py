@@ -113,11 +113,6 @@ class Namespace(BaseServerNamespace):
         """Take all clients out of a room; as :meth:`Server.close_room`."""
         return self.server.close_room(room, namespace=namespace or self.namespace)
 
-    def rooms(self, sid: str, namespace: str | None = None) -> list[Any]:
-        """Return the rooms a client is in; as :meth:`Server.rooms`."""
-        rooms: list[Any] = self.server.rooms(sid, namespace=namespace or self.namespace)
-        return rooms
-
     def get_session(self, sid: str, namespace: str | None = None) -> Any:
         """Return a client's session; as :meth:`Server.get_session`."""
         return self.server.get_session(sid, namespace=namespace or self.namespace)
