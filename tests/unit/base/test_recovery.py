@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from fastsio import ConnectionStateRecovery
-from fastsio.base.recovery import recovery_options, split_auth
+from fastsio.base.recovery import check_manager, check_store, recovery_options, split_auth
 from fastsio.exceptions import SetupError
 
 
@@ -81,3 +82,40 @@ def test_it_does_not_go_with_always_connect() -> None:
 def test_pid_and_offset_are_taken_out_of_auth(auth: Any, expected: tuple[Any, Any, Any]) -> None:
     """The application sees the rest, or None if nothing is left."""
     assert split_auth(auth) == expected
+
+
+class Blocking:
+    """A store for threads."""
+
+    def keep(self, key, value, seconds): ...
+
+    def load(self, key): ...
+
+    def take(self, key): ...
+
+
+class Awaited(Blocking):
+    """A store for asyncio."""
+
+    async def take(self, key): ...
+
+
+def test_a_server_for_threads_cannot_await_a_store():
+    """With asyncio both kinds will do."""
+    check_store(Blocking(), asynchronous=False)
+    check_store(Awaited(), asynchronous=True)
+
+    with pytest.raises(SetupError, match=r"Awaited.take\(\) is a coroutine function"):
+        check_store(Awaited(), asynchronous=False)
+
+
+@pytest.mark.parametrize(
+    ("is_shared", "has_others", "why"),
+    [(True, False, "keeps the sessions of clients itself"), (False, True, "is for one process")],
+)
+def test_a_store_beside_a_manager_that_does_not_go_with_it(is_shared, has_others, why):
+    """The manager keeps sessions itself, or connects several processes."""
+    check_manager(SimpleNamespace(has_other_nodes=False), is_shared=False)
+
+    with pytest.raises(SetupError, match=why):
+        check_manager(SimpleNamespace(has_other_nodes=has_others), is_shared=is_shared)
