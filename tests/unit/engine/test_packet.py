@@ -15,11 +15,13 @@ from fastsio.engine.packet import (
     ControlPacket,
     MessagePacket,
     closing_frame,
+    frames_of,
     join_frames,
     message_of,
     packet_of,
     pong_frame,
 )
+from fastsio.protocol import Packet
 
 
 def test_text_has_its_type_in_front():
@@ -140,3 +142,17 @@ def test_frames_of_websocket_itself_are_sent_like_packets():
     assert join_frames([close, pong]) == b"\x88\x02\x03\xe8\x8a\x02hi"
     assert close.eio3 is close.text is close
     assert (close.size, pong.size) == (2, 2)
+
+
+def test_a_packet_of_socket_io_becomes_messages():
+    """Its text, and its attachments after that."""
+    text, attached = frames_of(Packet(data=["a"])), frames_of(Packet(data=["a", b"b"]))
+
+    assert [message.wire for message in text] == ['42["a"]']
+    assert [message.wire for message in attached] == ['451-["a",{"_placeholder":true,"num":0}]', b"b"]
+
+
+def test_what_no_packet_can_have_is_a_type_error():
+    """It says what the value is."""
+    with pytest.raises(TypeError, match="object"):
+        frames_of(Packet(data=["a", object()]))

@@ -313,6 +313,23 @@ def test_packets_go_to_the_session_of_a_client():
     assert there.told == [[PING_PACKET]]
 
 
+@pytest.mark.parametrize(
+    ("allowed", "origin", "expected"),
+    [
+        (None, None, True),
+        ([], "https://b.test", True),
+        ("https://a.test", "https://a.test", True),
+        ("https://a.test", "https://b.test", False),
+        (lambda origin: True, "https://a.test", False),
+    ],
+)
+def test_an_origin_is_admitted_if_no_function_need_be_asked(allowed, origin, expected):
+    """A request without an origin is, and any where the check is off."""
+    environ = {} if origin is None else {"HTTP_ORIGIN": origin}
+
+    assert Engine(cors_allowed_origins=allowed).is_admitted(environ) is expected
+
+
 def test_a_client_that_is_refused_is_kept_nowhere():
     """Its session is over."""
     engine = Engine()

@@ -184,6 +184,18 @@ def test_a_session_does_not_switch_while_a_post_is_taken():
     assert session.move(Move.SWITCH)
 
 
+def test_a_poll_is_accepted_while_the_session_polls_and_while_it_moves():
+    """Until it has moved."""
+    session = opened(Move.POLL)
+    session.check_transport(Asked.POLL)
+    assert session.move(Move.HANDSHAKE)
+    session.check_transport(Asked.POLL)
+    assert session.move(Move.SWITCH)
+
+    with pytest.raises(RequestRefused, match="upgraded session"):
+        session.check_transport(Asked.POLL)
+
+
 @pytest.mark.parametrize(("moves", "why"), [((), "not connected yet"), ((Move.SWITCH,), "upgraded session")])
 def test_a_post_is_refused_where_no_poll_could_be_served(moves, why):
     """The log says whether it came too early or too late."""
