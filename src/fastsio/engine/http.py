@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import re
 import zlib
 from enum import IntEnum
 from functools import partial
@@ -31,6 +32,7 @@ CODINGS: Final[dict[str, Callable[[bytes], bytes]]] = {
 #: The key of the cookie's name in the option ``cookie``, and the name of a cookie without it.
 COOKIE_NAME: Final = "name"
 DEFAULT_COOKIE_NAME: Final = "io"
+_ZERO_WEIGHT: Final = re.compile(r"\s*q=0(\.0{0,3})?\s*")
 #: Seconds after which a client may try again that was refused because the server shuts down.
 RETRY_AFTER_S: Final = 5
 #: Scripts need not read the cookie, and its id gives access to the session.
@@ -150,11 +152,17 @@ def eio3_payload(
 def compress(
     response: Response, accept_encoding: str, methods: dict[str, Callable[[bytes], bytes]], threshold: int
 ) -> None:
-    """Compress a response of at least *threshold* bytes in place, by the first of *methods* that the client takes."""
+    """
+    Compress a response of at least *threshold* bytes in place, by the first of *methods* that the client takes.
+
+    Source: RFC 9110, sections 8.4.1 and 12.4.2: names in any case; a weight of zero is a refusal.
+    """
     if len(response["response"]) < threshold:
         return
-    for encoding in (item.split(";")[0].strip() for item in accept_encoding.split(",")):
-        if encoding in methods:
+    for item in accept_encoding.lower().split(","):
+        name, _, weight = item.partition(";")
+        encoding = name.strip()
+        if encoding in methods and not _ZERO_WEIGHT.fullmatch(weight):
             response["response"] = methods[encoding](response["response"])
             response["headers"].append(("Content-Encoding", encoding))
             return

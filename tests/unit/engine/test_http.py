@@ -102,6 +102,10 @@ def test_a_poll_is_answered_with_packets():
     [
         ("gzip, deflate", "gzip"),
         ("br, deflate;q=0.5, gzip", "deflate"),
+        ("GZIP", "gzip"),
+        ("gzip;q=0, deflate", "deflate"),
+        ("gzip; q=0.000", None),
+        ("gzip;q=0.001", "gzip"),
         ("br", None),
         ("", None),
     ],
