@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from types import SimpleNamespace
+from typing import Any
+from weakref import ref
 
 import pytest
 
 from fastsio.exceptions import LifecycleError
 from fastsio.protocol import LEGACY, Decoder, Happening, NamespaceState
 from fastsio.state import Client, Connection, Held
+from fastsio.state.environs import LooseEnviron, Origin
+from fastsio.state.recovery import NOT_RECOVERED, ClientRecovery, Recovered
 
 
 @pytest.fixture
@@ -188,3 +192,71 @@ def test_frames_are_kept_for_a_client_that_connects(connection):
     assert client.hold_outgoing(["a"], 1, most=1, most_bytes=9)
     assert not client.hold_outgoing(["b"], 1, most=1, most_bytes=9)
     assert client.outgoing.packets == ["a"]
+
+
+class Handshake(Origin):
+    """The request of a client, of which its environ is made."""
+
+    def make(self) -> dict[str, Any]:
+        return {"PATH_INFO": "/"}
+
+
+def test_a_loosened_environ_is_freed_and_made_again_when_it_is_asked_for(connection):
+    """An environ that the server was given stays as it is."""
+    environ = LooseEnviron(Handshake())
+    freed = ref(environ)
+    loose = Connection("e2", environ, Decoder(), list)
+    given = connection.environ
+
+    loose.loosen_environ()
+    connection.loosen_environ()
+    del environ
+
+    assert freed() is None
+    assert loose.environ == {"PATH_INFO": "/"}
+    assert connection.environ is given
+
+
+def test_an_environ_can_be_replaced(connection):
+    """The clients of the connection have the new one too."""
+    environ = {"REQUEST_METHOD": "POST"}
+
+    connection.environ = environ
+
+    assert Client("s1", "/", connection).environ is environ
+
+
+def test_the_first_frame_that_is_dropped_is_reported(connection):
+    """Later ones are not; other clients do not share the mark, and a client that was told has no frames to drop."""
+    client, other, told = (Client(sid, "/", connection) for sid in ("s1", "s2", "s3"))
+    told.outgoing = None
+
+    assert [client.give_up_outgoing() for _ in range(2)] == [True, False]
+    assert other.give_up_outgoing()
+    assert not told.give_up_outgoing()
+
+
+def test_frames_that_wait_for_the_answer_of_connect_can_be_dropped(connection):
+    """Further frames wait as before; a client that was told is sent frames at once, as before."""
+    client, told = Client("s1", "/", connection), Client("s2", "/", connection)
+    client.hold_outgoing(["a"], 1, most=9, most_bytes=9)
+    told.outgoing = None
+
+    client.drop_outgoing()
+    told.drop_outgoing()
+
+    assert (client.outgoing.packets, told.outgoing) == ([], None)
+    assert client.hold_outgoing(["b"], 1, most=9, most_bytes=9)
+    assert client.outgoing.packets == ["b"]
+
+
+def test_a_client_has_the_session_that_it_has_recovered(connection):
+    """A new client has none, on a server with recovery and on one without."""
+    client = Client("s1", "/", connection)
+    assert client.recovered is NOT_RECOVERED
+
+    client.recovery = ClientRecovery("pid", 0)
+    assert client.recovered is NOT_RECOVERED
+
+    recovered = client.recovery.recovered = Recovered("s1")
+    assert client.recovered is recovered

@@ -216,3 +216,59 @@ def test_a_room_is_awaited_while_a_join_of_it_is_under_way(table):
     assert not table.is_awaited("/", "r")
     table.end(join)
     assert table.is_empty
+
+
+def test_the_rooms_of_a_client_are_known_with_the_payloads_of_its_joins(table):
+    """Not those that it has been removed from, nor those of other clients."""
+    one, two, other = member("a", "r", args=(1,)), member("a", "s"), member("b", "t")
+    for each in (one, two, other):
+        enter(table, each)
+    table.depart(two)
+
+    assert table.joins_of(one.client) == {"r": (1,)}
+    assert table.joins_of(member("nobody").client) == {}
+
+
+def test_a_client_that_is_away_stays_a_member_until_it_comes_back(table):
+    """The client that comes back with its sid is the member from then on."""
+    one, other = member("a"), member("b")
+    enter(table, one)
+    enter(table, other)
+    table.keep_away(one.client)
+    assert [table.is_away("/", sid) for sid in ("a", "b")] == [True, False]
+
+    back = member("a").client
+    table.give_back(back)
+
+    assert not table.is_away("/", "a")
+    assert table.members("/", "r")["a"] is one
+    assert (one.client is back, other.client is back) == (True, False)
+
+
+def test_a_client_that_does_not_come_back_is_not_away_any_more(table):
+    """It is removed from its rooms, and nothing is left behind."""
+    one = member("a")
+    enter(table, one)
+    table.keep_away(one.client)
+
+    assert table.remove_client("/", "a") == [one]
+    assert not table.is_away("/", "a")
+    assert table.is_empty
+
+
+def test_those_that_were_announced_are_announced_once_more_when_they_go(table):
+    """Members that are not, or not yet, announced are left out."""
+    new, arriving, present, gone = (member(sid) for sid in "abcd")
+    for each in (arriving, present, gone):
+        table.arrive(each)
+    table.mark_present(present)
+    table.depart(gone)
+    table.mark_present(gone)
+
+    assert table.departed([new, arriving, present, gone]) == [present]
+    assert [each.stage for each in (new, arriving, present, gone)] == [
+        Stage.GONE,
+        Stage.LEAVING,
+        Stage.GONE,
+        Stage.GONE,
+    ]

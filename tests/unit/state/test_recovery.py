@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
+from fastsio.protocol.offset import write_offset
 from fastsio.state.recovery import (
     ENTRY_BYTES,
     NOT_RECOVERED,
@@ -11,11 +14,15 @@ from fastsio.state.recovery import (
     ROOM_BYTES,
     SKIP_BYTES,
     ClientRecovery,
+    Dropped,
     Entry,
+    Found,
     PacketLog,
     Recovered,
     SavedSession,
     SavedSessions,
+    in_batches,
+    position_after,
 )
 
 
@@ -294,3 +301,77 @@ def test_two_sessions_with_one_sid() -> None:
             assert sessions.remove(each)
 
         assert not any(sessions.is_in("/", room) for room in (None, "tea", "sid"))
+
+
+def test_a_log_with_the_contents_of_another_has_missed_the_same_events() -> None:
+    """What was sent before, and what was dropped, is known as there."""
+    entries = [Entry(position, "/", ("tea",), (), [f"event {position}"], 10, 0.0) for position in (5, 6)]
+
+    log = PacketLog.of(entries, {("/", "milk"): Dropped(4, None, None)}, complete_after=4, known_after=2, last=7)
+
+    assert (positions(log, away(tea=None)), len(log), log.last) == ([5, 6], 2, 7)
+    assert log.has_missed_dropped(away(milk=None), 3)
+    assert not log.has_missed_dropped(away(tea=None), 3)
+    assert log.has_missed_dropped(away(tea=None), 1)
+
+
+@pytest.mark.parametrize(
+    ("limits", "batches"),
+    [
+        ((9, 99), [["a1", "a2", "b", "c"]]),
+        ((2, 99), [["a1", "a2"], ["b", "c"]]),
+        ((9, 20), [["a1", "a2", "b"], ["c"]]),
+        ((1, 1), [["a1", "a2"], ["b"], ["c"]]),
+        ((9, 99, 2, 99), [["a1", "a2"], ["b", "c"]]),
+        ((9, 99, 9, 10), [["a1", "a2"], ["b", "c"]]),
+    ],
+)
+def test_frames_are_sent_in_batches_within_the_limits(limits: Any, batches: list[list[str]]) -> None:
+    """The frames of one event stay together; the first batch may have lower limits."""
+    events = [
+        Entry(1, "/", (None,), (), ["a1", "a2"], 10, 0.0),
+        Entry(2, "/", (None,), (), ["b"], 10, 0.0),
+        Entry(3, "/", (None,), (), None, 0, 0.0),
+        Entry(4, "/", (None,), (), ["c"], 10, 0.0),
+    ]
+
+    assert in_batches(events, *limits) == batches
+    assert in_batches([], *limits) == []
+
+
+def test_a_session_is_the_one_that_this_node_has_stored() -> None:
+    """One with the digest of another value is that of a later connection."""
+    known = away()
+    known.stored = ["one", "two"]
+
+    assert [Found(away(), 0, digest=digest).is_of(known) for digest in ("", "two", "three")] == [True, True, False]
+
+
+@pytest.mark.parametrize(
+    ("offset", "seen", "after"),
+    [
+        (None, None, 5),
+        (write_offset(8), None, 8),
+        (write_offset(5), None, 5),
+        (write_offset(9), None, 9),
+        (write_offset(10), None, None),
+        (write_offset(4), None, None),
+        ("no offset", None, None),
+        ("of another process", None, 5),
+        (None, 3, None),
+        (None, 0, 5),
+        (write_offset(2), 3, None),
+        (write_offset(3), 3, 5),
+        (write_offset(8), 3, 8),
+    ],
+)
+def test_a_client_has_missed_what_follows_its_offset(offset: str | None, seen: int | None, after: int | None) -> None:
+    """
+    Not what was sent before it connected; a session whose offset is not known is lost.
+
+    A client of an earlier process must have received all that it had missed there.
+    """
+    session = away()
+    session.since, session.seen, session.foreign_offset = 5, seen, "of another process"
+
+    assert position_after(session, offset, last=9) == after
