@@ -136,6 +136,20 @@ def test_messages_to_other_nodes(message: Any, said: ClientChange) -> None:
     assert set(json.loads(fields[7])["opts"]) == {"rooms", "except", "flags"}
 
 
+@pytest.mark.parametrize(
+    ("change", "closes"),
+    [
+        (ClientChange(EntryType.LEAVE, "/", ("tea",), frozenset(), ("tea",)), True),
+        (ClientChange(EntryType.LEAVE, "/", ("tea",), frozenset({"sid"}), ("tea",)), False),
+        (ClientChange(EntryType.LEAVE, "/", ("sid",), frozenset(), ("tea",)), False),
+        (ClientChange(EntryType.JOIN, "/", ("tea",), frozenset(), ("tea",)), False),
+    ],
+)
+def test_a_room_is_closed_when_all_its_clients_leave_it(change: ClientChange, closes: bool) -> None:
+    """Not when some of them stay, or when one client leaves a room."""
+    assert change.closes_rooms is closes
+
+
 def test_a_room_of_a_class_stays_one() -> None:
     """Nodes of fastsio read whether the application gave a room of a class; others see its name."""
     fields = write_change(NODE, EnterRoom("sid", RoomName("Tea:1"), "/"), DEFAULT_CODEC)
@@ -254,6 +268,15 @@ def test_a_session_is_stored_and_read() -> None:
         "rooms": ["sid", "tea", "Tea:1"],
         "data": data,
     }
+
+
+def test_positions_beside_that_of_the_connect_are_stored() -> None:
+    """What the client has seen of an earlier process, and up to where the session has what other nodes did."""
+    session = SavedSession("pid", "sid", "/", {}, {}, (4, 0), seen=(3, 1), as_of=(5, 2))
+    record = read_session(write_session(session, None), "pid", "/")
+
+    assert record is not None
+    assert (record.session.since, record.session.seen, record.session.as_of) == ((4, 0), (3, 1), (5, 2))
 
 
 @pytest.mark.parametrize("data", [{"a": object()}, {"a": 1 << 70}, {"a": {1}}, {"a": "\ud800"}])

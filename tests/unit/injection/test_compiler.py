@@ -12,6 +12,7 @@ from pydantic import BaseModel
 
 from fastsio.exceptions import SignatureError
 from fastsio.injection import Depends, HandlerKind, ResponseValidationError, compile_endpoint
+from fastsio.state.recovery import Recovered
 from fastsio.types import Auth, Data, Reason, SocketID
 
 
@@ -65,10 +66,11 @@ def test_one_marker_makes_the_whole_handler_injected(harness, annotation):
     [
         (Auth, "parameter 'what' is annotated Auth, which is only available in 'connect' handlers"),
         (Reason, "parameter 'what' is annotated Reason, which is only available in 'disconnect' handlers"),
+        (Recovered, "parameter 'what' is annotated Recovered, which is only available in 'connect' handlers"),
     ],
 )
 @pytest.mark.parametrize("asynchronous", [True, False])
-def test_auth_and_reason_outside_their_handlers_are_refused(harness, annotation, message, asynchronous):
+def test_auth_reason_and_recovered_outside_their_handlers_are_refused(harness, annotation, message, asynchronous):
     """The same rule for both servers, and through dependencies."""
 
     def handler(what):
