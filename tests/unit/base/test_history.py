@@ -128,6 +128,40 @@ def test_a_client_that_has_not_entered_is_told_nothing() -> None:
     assert histories.confirmation("/", "tea", Arrival(None)) == {}
 
 
+def test_a_client_is_told_when_events_are_lost_before_its_join_is_confirmed() -> None:
+    """The room was forgotten since the client entered, and has a new epoch."""
+    histories = kept(Feed)
+    send(histories, "feed|5")
+    arrival = Arrival(Since(""))
+    histories.begin_arrival("/", "feed|5", "ann", arrival)
+    histories.enter("/", "feed|5", "ann", 1.0)
+    before = histories.confirmation("/", "feed|5", arrival)
+
+    histories.forget("/", "feed|5")
+    told = histories.confirmation("/", "feed|5", arrival)
+
+    assert (before["complete"], told["complete"]) == (True, False)
+    assert told["epoch"] != before["epoch"]
+
+
+def test_a_client_is_told_when_events_are_dropped_before_it_gets_them() -> None:
+    """It is still sent those that are kept."""
+    histories = kept(Feed)
+    send(histories, "feed|5")
+    arrival = Arrival(Since(""))
+    histories.begin_arrival("/", "feed|5", "ann", arrival)
+    histories.enter("/", "feed|5", "ann", 1.0)
+
+    for _ in range(3):
+        send(histories, "feed|5")
+    assert [event.number for event in histories.after("/", "feed|5", "ann", 1)] == [2, 3, 4]
+    assert histories.confirmation("/", "feed|5", arrival)["complete"]
+
+    send(histories, "feed|5")
+    assert [event.number for event in histories.after("/", "feed|5", "ann", 1)] == [3, 4, 5]
+    assert not histories.confirmation("/", "feed|5", arrival)["complete"]
+
+
 def test_rooms_are_forgotten() -> None:
     """One by one, or all."""
     histories = kept(Feed)

@@ -14,6 +14,7 @@ from fastsio.base.rooms import Room
 from fastsio.exceptions import SetupError
 from fastsio.protocol import Happening
 from fastsio.state import Connection
+from fastsio.state.recovery import ClientRecovery
 
 
 class ChatRoom(Room):
@@ -393,6 +394,164 @@ def test_a_room_of_clients_that_may_come_back_concerns_a_server(manager) -> None
     manager.basic_leave_room("away", "/", "tea")
     manager.basic_close_room("tea", "/")
     assert told == [("entered", "s1", "milk"), ("left", "/", "away", "tea"), ("closed", "/", "tea", [])]
+
+
+def test_a_manager_of_one_server_keeps_sessions_for_no_other():
+    """Lost clients come back to the server that they were connected to."""
+    manager = BaseManager()
+
+    assert manager.share_sessions(None) is None
+    assert manager.move_sessions(None) is None
+
+
+def test_a_manager_knows_which_clients_may_come_back(manager):
+    """Without recovery, or without a server, there are no such clients."""
+    assert not manager._has_lost_clients("/")
+    assert not manager._is_away("/", "lost")
+
+    manager.server.__fastsio__.recovery_state = SimpleNamespace(
+        has_sessions=lambda namespace: namespace == "/",
+        is_away=lambda namespace, sid: (namespace, sid) == ("/", "lost"),
+    )
+    assert [manager._has_lost_clients(namespace) for namespace in ("/", "/chat")] == [True, False]
+    assert [manager._is_away("/", sid) for sid in ("lost", "s1")] == [True, False]
+
+    manager.server = None
+    assert not manager._has_lost_clients("/")
+    assert not manager._is_away("/", "lost")
+
+
+def test_a_manager_has_the_histories_of_its_server(manager):
+    """Without a server, or without a room class that keeps events, there are none."""
+    assert manager._histories is None
+    histories = manager.server.__fastsio__.histories = object()
+    assert manager._histories is histories
+    manager.server = None
+    assert manager._histories is None
+
+
+def test_a_history_is_told_all_rooms_of_a_client(manager):
+    """An event may leave out the clients of another room; a client that has left is in no room."""
+    manager.basic_enter_room("s1", "/", "a")
+    manager.basic_enter_room("s1", "/", "b")
+
+    assert list(manager._rooms_of("/", "s1")) == ["a", "b"]
+    assert list(manager._rooms_of("/", "s2")) == []
+    assert list(manager._rooms_of("/", "s9")) == []
+
+
+def test_the_observer_is_told_which_clients_get_an_event(manager):
+    """By their sids and Engine.IO sids; an event that no client gets is not reported."""
+    told = []
+    manager._observe_event([manager.client_of("s1", "/")], "/", ["news", 1])
+    manager.server.__fastsio__.observer = SimpleNamespace(event_sent=lambda *event: told.append(event))
+
+    manager._observe_event([manager.client_of(sid, "/") for sid in ("s1", "s2")], "/", ["news", 2])
+    manager._observe_event([], "/", ["news", 3])
+
+    assert told == [([("s1", "e1"), ("s2", "e2")], "/", ["news", 2])]
+
+
+def frames(*sizes: int) -> list[SimpleNamespace]:
+    """Return frames of these sizes."""
+    return [SimpleNamespace(size=size) for size in sizes]
+
+
+class Connecting:
+    """A manager, and a client whose CONNECT has not been answered yet; of frames, ten bytes are held for it."""
+
+    def __init__(self, manager: BaseManager, *, max_held_packets: int = 100) -> None:
+        self.manager, self.logged, self.cut = manager, [], []
+        server, shared = manager.server, manager.server.__fastsio__
+        server.always_connect, server.eio = False, SimpleNamespace(max_buffer_bytes=10)
+        server.logger = SimpleNamespace(warning=lambda text, sid: self.logged.append(sid))
+        shared.options = ServerOptions(max_held_packets=max_held_packets)
+        self.client = manager.client_of("s2", "/")
+
+    def recover(self) -> None:
+        """Let the server recover clients; the newest event has the position 7."""
+        self.manager.server.__fastsio__.recovery_state = SimpleNamespace(
+            log=SimpleNamespace(last=7), cut_off=self.cut.append
+        )
+        self.client.recovery = ClientRecovery("pid", 5)
+
+
+@pytest.fixture
+def connecting(manager) -> Connecting:
+    """Return a manager with a client that is connecting."""
+    return Connecting(manager)
+
+
+def test_frames_wait_until_connect_has_been_answered(connecting):
+    """They do not wait for a client whose CONNECT has been answered, nor with ``always_connect``."""
+    manager, both = connecting.manager, frames(1, 2)
+
+    assert manager._hold(connecting.client, both)
+    assert connecting.client.outgoing.packets == both
+
+    manager.server.always_connect = True
+    assert not manager._hold(connecting.client, both)
+    manager.server.always_connect, connecting.client.outgoing = False, None
+    assert not manager._hold(connecting.client, both)
+
+
+@pytest.mark.parametrize(("most", "sent"), [(100, frames(10)), (1, frames(1))], ids=["bytes", "packets"])
+def test_frames_beyond_the_limits_are_dropped_and_logged_once(manager, most, sent):
+    """Those that wait already stay."""
+    connecting = Connecting(manager, max_held_packets=most)
+    assert manager._hold(connecting.client, sent)
+
+    for _ in range(2):
+        assert manager._hold(connecting.client, frames(1))
+
+    assert connecting.client.outgoing.packets == sent
+    assert connecting.logged == ["s2"]
+
+
+def test_what_a_recoverable_client_is_held_up_to_is_known(connecting):
+    """Later events are read out of the log."""
+    connecting.recover()
+
+    assert connecting.manager._hold(connecting.client, frames(10), is_logged=True)
+    assert connecting.client.recovery.held_upto == 7
+
+    connecting.manager.server.__fastsio__.recovery_state.log.last = 8
+    assert connecting.manager._hold(connecting.client, frames(1), is_logged=True)
+    assert (connecting.client.recovery.held_upto, connecting.client.is_behind) == (7, True)
+    assert (connecting.cut, connecting.logged) == ([], [])
+
+
+def test_after_a_frame_that_did_not_fit_none_is_held_even_if_it_would_fit(connecting):
+    """A client gets its events in their order."""
+    connecting.recover()
+    first = frames(5)
+    for sent in (first, frames(6), frames(1)):
+        assert connecting.manager._hold(connecting.client, sent, is_logged=True)
+
+    assert connecting.client.outgoing.packets == first
+
+
+def test_a_recoverable_client_that_misses_what_is_not_in_the_log_is_cut_off(connecting):
+    """It reconnects, and misses nothing more."""
+    connecting.recover()
+    connecting.manager._hold(connecting.client, frames(10))
+
+    assert connecting.manager._hold(connecting.client, frames(1))
+
+    assert (connecting.cut, connecting.logged) == ([connecting.client], [])
+
+
+def test_recovery_knows_a_client_before_its_rooms_do(manager):
+    """An event that is sent to the client from then on is one that it can miss."""
+    begun = []
+    manager.server.__fastsio__.recovery_state = SimpleNamespace(
+        begin=lambda client: begun.append((client.sid, manager.client_of(client.sid, "/")))
+    )
+
+    manager.basic_connect("s3", "e3", "/")
+
+    assert begun == [("s3", None)]
+    assert manager.is_pre_connected("s3", "/")
 
 
 def test_a_client_is_admitted_under_the_sid_that_it_is_known_by(manager):

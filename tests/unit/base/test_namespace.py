@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pytest
 
-from fastsio.base.namespace import BaseNamespace
+from fastsio.base.namespace import BaseNamespace, BaseServerNamespace
 from fastsio.exceptions import SetupError
 from fastsio.routing.namespaces import find_method, overrides_trigger
 
@@ -37,3 +39,12 @@ def test_methods_are_found_by_the_name_of_the_event():
     assert find_method(own, "number") is None
     assert find_method(own, "nothing") is None
     assert overrides_trigger(own) is False
+
+
+def test_the_rooms_of_a_client_are_those_in_the_namespace():
+    """Unless another namespace is named."""
+    namespace = BaseServerNamespace("/chat")
+    namespace._set_server(SimpleNamespace(rooms=lambda sid, namespace: [sid, f"room of {namespace}"]))
+
+    assert namespace.rooms("s1") == ["s1", "room of /chat"]
+    assert namespace.rooms("s1", namespace="/other") == ["s1", "room of /other"]

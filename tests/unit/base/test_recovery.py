@@ -100,6 +100,24 @@ class Awaited(Blocking):
     async def take(self, key): ...
 
 
+class Incomplete:
+    """An object that cannot take anything out."""
+
+    def keep(self, key, value, seconds): ...
+
+    def load(self, key): ...
+
+
+def test_a_store_is_an_object_with_the_methods_of_one():
+    """The error says which method is missing, or that a class was given in place of an object."""
+    assert ConnectionStateRecovery(store=Blocking()).store is not None
+
+    with pytest.raises(SetupError, match="store: give an object, not the class Blocking"):
+        ConnectionStateRecovery(store=Blocking)
+    with pytest.raises(SetupError, match=r"Incomplete object at .* is not valid: it has no method take\(\)"):
+        ConnectionStateRecovery(store=Incomplete())
+
+
 def test_a_server_for_threads_cannot_await_a_store():
     """With asyncio both kinds will do."""
     check_store(Blocking(), asynchronous=False)

@@ -5,12 +5,15 @@ from __future__ import annotations
 import copy
 import gc
 import re
+from contextlib import nullcontext
 from types import SimpleNamespace
 
 import pytest
 
-from fastsio.base.rooms import MEMBERS_TIMEOUT_S, Joined, Room, hooks_of, register_room
+from fastsio.base.rooms import ARRIVAL, MEMBERS_TIMEOUT_S, Joined, Room, RoomRequests, hooks_of, register_room
 from fastsio.exceptions import SetupError
+from fastsio.injection import Context
+from fastsio.state.members import MemberTable
 
 
 class Host:
@@ -199,3 +202,84 @@ def test_joined_is_the_room_that_the_keeper_finds():
     assert make(context) == ("joined", hooks_of(Open, asynchronous=True), context, {})
     with pytest.raises(SetupError, match="has no extract_room_identifier"):
         Joined(ChatRoom).maker(asynchronous=True)
+
+
+class Hall(Room):
+    """A room that each client is let into."""
+
+    @classmethod
+    def extract_room_identifier(cls, data):
+        """Return the payload."""
+        return data
+
+
+class Requests:
+    """The requests for a class of rooms, and the guards of its events."""
+
+    def __init__(self) -> None:
+        self.table, self.early = MemberTable(nullcontext()), SimpleNamespace(value=None)
+        self.requests = RoomRequests(self.table, self.early)
+        guards = self.requests.guards(hooks_of(Hall, asynchronous=False), print, print)
+        self.arrivals = {event: guard.arrival for event, guard in guards.items()}
+        self.client = SimpleNamespace(sid="s1", namespace="/")
+
+    def context(self, event: str) -> Context:
+        """Return the context of an event of the client."""
+        return Context(None, self.client, event)
+
+
+@pytest.fixture
+def hall() -> Requests:
+    """Return the requests for one class of rooms."""
+    return Requests()
+
+
+def test_a_join_is_under_way_while_its_event_is_handled(hall):
+    """And until an error ends it; its handler finds it in the context."""
+    context, seen = hall.context("join_hall"), []
+
+    def handle():
+        with hall.arrivals["join_hall"](context):
+            seen.extend([context.values[ARRIVAL].client, hall.table.is_awaited("/", None)])
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        handle()
+
+    assert seen == [hall.client, True]
+    assert hall.table.is_empty
+
+
+def test_requests_have_moments_in_the_order_of_their_arrival(hall):
+    """Joins and leaves are counted together."""
+    join, leave = hall.context("join_hall"), hall.context("leave_hall")
+
+    with hall.arrivals["join_hall"](join), hall.arrivals["leave_hall"](leave):
+        assert join.values[ARRIVAL].moment < leave.values[ARRIVAL]
+
+
+@pytest.mark.parametrize("event", ["join_hall", "leave_hall"])
+def test_a_request_counts_from_when_it_was_begun(hall, event):
+    """A thread that handles it later takes what was begun, and only once."""
+    begun = hall.early.value = hall.requests.begin(hall.client, event)
+    first, second = hall.context(event), hall.context(event)
+
+    with hall.arrivals[event](first), hall.arrivals[event](second):
+        assert first.values[ARRIVAL] is begun
+        assert second.values[ARRIVAL] is not begun
+    hall.requests.end(begun)
+
+    assert hall.early.value is None
+    assert hall.table.is_empty
+
+
+def test_a_request_that_is_not_handled_can_be_ended(hall):
+    """A join is not under way any more; of other events there is nothing to end."""
+    begun = [hall.requests.begin(hall.client, event) for event in ("join_hall", "leave_hall", "news")]
+    assert hall.table.is_awaited("/", None)
+    assert begun[2] is None
+
+    for each in begun:
+        hall.requests.end(each)
+
+    assert hall.table.is_empty

@@ -13,7 +13,7 @@ from fastsio.base.namespace import BaseServerNamespace, no_namespace
 from fastsio.base.options import counted_bytes
 from fastsio.base.rooms import Room, register_room
 from fastsio.base.seams import SERVER_SEAMS
-from fastsio.base.server import BaseServer, require_patched_sockets, require_server
+from fastsio.base.server import BaseServer, reopen, require_patched_sockets, require_server
 from fastsio.exceptions import SetupError
 from fastsio.protocol import LEGACY, Decoder, Packet
 from fastsio.routing import Guard
@@ -228,6 +228,26 @@ def test_a_server_knows_whose_rooms_a_name_is_among(keeping):
     assert [keeping.__fastsio__.room_class_of("/", room) for room in ("chat", "chats|5", 5, None)] == [None] * 4
     assert keeping.__fastsio__.room_class_of("/open", "hall") is Anything
     assert [keeping.__fastsio__.room_class_of("/open", room) for room in ("chat|5", 5)] == [None] * 2
+
+
+@pytest.mark.parametrize("is_closed", [True, False])
+def test_a_server_that_was_shut_down_can_be_opened_again(keeping, is_closed):
+    """Clients are admitted, and after a shutdown room objects find their server; one that runs is not started again."""
+    steps = []
+    shared = keeping.__fastsio__
+    shared.lifecycle = SimpleNamespace(is_closed=is_closed, start=lambda: steps.append("started"))
+    keeping.eio = SimpleNamespace(admit=lambda: steps.append("admitting"))
+    keeping.register_room(ChatRoom, namespace="/chat")
+    keeping.manager_initialized = True
+    if is_closed:
+        keeping._remove_room_homes()
+
+    reopen(keeping)
+
+    assert steps == (["admitting", "started"] if is_closed else ["admitting"])
+    assert keeping.manager_initialized is not is_closed
+    assert ChatRoom(5).where() == (keeping, "/chat")
+    keeping._remove_room_homes()
 
 
 @pytest.mark.parametrize(
