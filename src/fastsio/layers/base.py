@@ -126,8 +126,17 @@ class BackgroundLoop:
 
     @staticmethod
     def _run(loop: asyncio.AbstractEventLoop) -> None:
-        with asyncio.Runner(loop_factory=lambda: loop) as runner:
-            runner.get_loop().run_forever()
+        asyncio.set_event_loop(loop)
+        try:
+            loop.run_forever()
+            # Not asyncio.Runner: it ends the executor in a new thread, which Python 3.12 refuses when the process ends.
+            tasks = asyncio.all_tasks(loop)
+            for task in tasks:
+                task.cancel()
+            loop.run_until_complete(asyncio.gather(*tasks, return_exceptions=True))
+            loop.run_until_complete(loop.shutdown_asyncgens())
+        finally:
+            loop.close()
 
 
 _background: Final = BackgroundLoop()
