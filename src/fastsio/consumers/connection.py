@@ -24,7 +24,6 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from dataclasses import dataclass, field
 from math import inf
 from secrets import token_hex
 from time import monotonic
@@ -53,7 +52,6 @@ if TYPE_CHECKING:
 _ID_BYTES: Final = 8
 
 
-@dataclass(slots=True, eq=False, repr=False)
 class Peer:
     """
     One connection's client.
@@ -66,14 +64,18 @@ class Peer:
         state: CONNECTED, or LEFT when it has gone.
     """
 
-    scope: Scope
-    namespace: str = field(default="/", init=False)
-    auth: Any = field(default=None, init=False)
-    session: dict[str, Any] = field(default_factory=dict, init=False)
-    scope_store: TaskScope = field(default_factory=TaskScope, init=False)
-    state: NamespaceState = field(default=NamespaceState.CONNECTED, init=False)
-    _sid: str | None = field(default=None, init=False)
-    _environ: dict[str, Any] | None = field(default=None, init=False)
+    # Not a dataclass, because payloads may contain dataclasses, and the scope has cookies.
+    __slots__ = ("_environ", "_sid", "auth", "namespace", "scope", "scope_store", "session", "state")
+
+    def __init__(self, scope: Scope) -> None:
+        self.scope = scope
+        self._sid: str | None = None
+        self._environ: dict[str, Any] | None = None
+        self.namespace = "/"
+        self.auth: Any = None
+        self.session: dict[str, Any] = {}
+        self.scope_store = TaskScope()
+        self.state = NamespaceState.CONNECTED
 
     @property
     def sid(self) -> str:
@@ -130,7 +132,7 @@ NO_STATUS: Final = 1005
 TRY_AGAIN: Final = 1013
 
 
-class _Consumer(Protocol):
+class _ServedConsumer(Protocol):
     """The attributes and methods of a consumer that its connection uses."""
 
     concurrency: ClassVar[int]
@@ -157,7 +159,7 @@ class _Consumer(Protocol):
 class Connection:
     """Runs a consumer, which was made for this connection, until the connection has ended."""
 
-    def __init__(self, consumer: _Consumer, scope: Scope, receive: Receive, send: Send) -> None:
+    def __init__(self, consumer: _ServedConsumer, scope: Scope, receive: Receive, send: Send) -> None:
         self._consumer = consumer
         self._receive = receive
         #: Reads ahead while a handler waits; None before a handler has waited.

@@ -7,7 +7,6 @@ They hold facts that live as long as the connection; nothing here sends packets 
 from __future__ import annotations
 
 from contextlib import nullcontext
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from fastsio.protocol.dialect import CURRENT
@@ -63,7 +62,6 @@ class Held:
 NOTHING_HELD: Final = Held()
 
 
-@dataclass(slots=True, eq=False, repr=False)
 class Connection:
     """
     One Engine.IO connection.
@@ -82,20 +80,46 @@ class Connection:
         is_lost: Whether the connection is over; its record stays until the last client has left.
     """
 
-    eio_sid: str
-    _environ: Kept
-    decoder: Decoder
-    make_scope: Callable[[], Any]
-    lock: AbstractContextManager[Any] = _NO_LOCK
-    dialect: Dialect = CURRENT
-    session: Any = None
-    clients: dict[str, Client] = field(default_factory=dict)
-    tasks: set[Any] = _NO_TASKS
-    starting: int = 0
-    handler_bytes: int = 0
-    timer_key: float = 0.0
-    variables: Any = None
-    is_lost: bool = False
+    # Not a dataclass, as Client: payloads may contain dataclasses, and these records must not be sent.
+    __slots__ = (
+        "_environ",
+        "clients",
+        "decoder",
+        "dialect",
+        "eio_sid",
+        "handler_bytes",
+        "is_lost",
+        "lock",
+        "make_scope",
+        "session",
+        "starting",
+        "tasks",
+        "timer_key",
+        "variables",
+    )
+
+    def __init__(
+        self,
+        eio_sid: str,
+        environ: dict[str, Any],
+        decoder: Decoder,
+        make_scope: Callable[[], Any],
+        lock: AbstractContextManager[Any] = _NO_LOCK,
+        dialect: Dialect = CURRENT,
+    ) -> None:
+        self.lock = lock
+        self.dialect = dialect
+        self.eio_sid = eio_sid
+        self._environ: Kept = environ
+        self.decoder = decoder
+        self.make_scope = make_scope
+        self.session: Any = None
+        self.clients: dict[str, Client] = {}
+        self.tasks: set[Any] = _NO_TASKS
+        self.starting = self.handler_bytes = 0
+        self.timer_key = 0.0
+        self.variables: Any = None
+        self.is_lost = False
 
     @property
     def environ(self) -> dict[str, Any]:
@@ -172,7 +196,6 @@ class Connection:
         return False
 
 
-@dataclass(slots=True, eq=False, repr=False)
 class Client:
     """
     One client: a connection in one namespace, where it has a sid of its own.
@@ -191,21 +214,40 @@ class Client:
         is_told: Whether its CONNECT has been answered, so that it can be sent a DISCONNECT.
     """
 
-    sid: str
-    namespace: str
-    connection: Connection
-    auth: Any = None
-    auth_bytes: int = 0
-    state: NamespaceState = NamespaceState.NONE
-    connecting: Any = None
-    held: Held | None = None
-    outgoing: Held | None = NOTHING_HELD
-    rooms: dict[Hashable, Any] | None = None
-    recovery: ClientRecovery | None = None
-    gone: Any = None
-    is_told: bool = False
-    _session: dict[str, Any] | None = None
-    _scope: Any = None
+    __slots__ = (
+        "_scope",
+        "_session",
+        "auth",
+        "auth_bytes",
+        "connecting",
+        "connection",
+        "gone",
+        "held",
+        "is_told",
+        "namespace",
+        "outgoing",
+        "recovery",
+        "rooms",
+        "sid",
+        "state",
+    )
+
+    def __init__(self, sid: str, namespace: str, connection: Connection) -> None:
+        self.sid = sid
+        self.namespace = namespace
+        self.connection = connection
+        self.auth: Any = None
+        self.auth_bytes = 0
+        self.state = NamespaceState.NONE
+        self.connecting: Any = None
+        self.held: Held | None = None
+        self.outgoing: Held | None = NOTHING_HELD
+        self.rooms: dict[Hashable, Any] | None = None
+        self.recovery: ClientRecovery | None = None
+        self.gone: Any = None
+        self.is_told = False
+        self._session: dict[str, Any] | None = None
+        self._scope: Any = None
 
     def advance(self, happening: Happening) -> None:
         """Move to the state that *happening* leads to; raise LifecycleError if the state does not have this step."""

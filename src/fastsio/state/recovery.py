@@ -311,7 +311,6 @@ class Recovered:
 NOT_RECOVERED: Final = Recovered()
 
 
-@dataclass(slots=True, eq=False)
 class ClientRecovery:
     """
     The recovery state of a connected client, from which its session is made when it is lost.
@@ -335,22 +334,35 @@ class ClientRecovery:
         held_upto: The position of the last event that was sent to it, or waits for it, before it is let in.
     """
 
-    pid: str
-    since: Any
-    restored: SavedSession | None = None
-    missed: list[Entry] = field(default_factory=list)
-    members: list[Any] = field(default_factory=list)
-    seen: Any = None
-    joined: Mapping[Hashable, tuple[Any, ...]] = field(default_factory=dict)
-    foreign_offset: str | None = None
-    recovered: Recovered | None = None
-    is_kept: bool = False
-    is_over: bool = False
-    stored: list[str] = field(default_factory=list)
-    held_upto: Any = field(init=False)
+    # Not a dataclass, because payloads may contain dataclasses, and the pid is secret.
+    __slots__ = (
+        "foreign_offset",
+        "held_upto",
+        "is_kept",
+        "is_over",
+        "joined",
+        "members",
+        "missed",
+        "pid",
+        "recovered",
+        "restored",
+        "seen",
+        "since",
+        "stored",
+    )
 
-    def __post_init__(self) -> None:
-        self.held_upto = self.since
+    def __init__(self, pid: str, since: Any) -> None:
+        self.pid = pid
+        self.since = self.held_upto = since
+        self.restored: SavedSession | None = None
+        self.missed: list[Entry] = []
+        self.members: list[Any] = []
+        self.joined: Mapping[Hashable, tuple[Any, ...]] = {}
+        self.recovered: Recovered | None = None
+        self.seen: Any = None
+        self.foreign_offset: str | None = None
+        self.is_kept = self.is_over = False
+        self.stored: list[str] = []
 
     def take_missed(self, rooms: Collection[Hashable]) -> list[Entry]:
         """

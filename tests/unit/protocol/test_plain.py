@@ -16,8 +16,11 @@ import pydantic
 import pytest
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, computed_field, field_serializer, field_validator
 
+from fastsio.consumers.connection import Peer
 from fastsio.protocol import Packet
 from fastsio.protocol.plain import BinaryInPayload, contains_binary, is_binary_free, plain_tree, to_plain
+from fastsio.state.clients import Client, Connection
+from fastsio.state.recovery import ClientRecovery
 
 NAN, INFINITY = float("nan"), float("inf")
 
@@ -102,6 +105,20 @@ NOON = dt.datetime(2024, 1, 2, 12, tzinfo=dt.UTC)
 def test_one_value_becomes_plain_and_keeps_its_bytes(value, plain):
     """A model is dumped as JSON would have it, unless there is binary in it."""
     assert to_plain(value) == plain
+
+
+def _records():
+    """Return the records of a client, which have secrets and the headers of its request."""
+    connection = Connection("eio", {}, None, dict)
+    return Client("sid", "/", connection), connection, ClientRecovery("pid", 0), Peer({"headers": [], "path": "/"})
+
+
+@pytest.mark.parametrize("value", _records(), ids=lambda value: type(value).__name__)
+@pytest.mark.parametrize("convert", [to_plain, plain_tree])
+def test_records_of_clients_are_never_sent(value, convert):
+    """A handler that sends one by mistake gets an error."""
+    with pytest.raises(TypeError, match=r"Object of type \w+ is not JSON serializable"):
+        convert(value)
 
 
 @pytest.mark.parametrize("value", [object(), _Inner, iter([1]), (item for item in [1])])
