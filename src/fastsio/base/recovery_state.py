@@ -246,6 +246,8 @@ class RecoveryState:
         if client.recovery is None:
             return []
         missed = client.recovery.take_missed({None, client.sid, *(client.rooms or ())})
+        if not missed:
+            return []
         eio = self._server.eio
         return in_batches(missed, eio.high_water_packets, eio.high_water_bytes, FIRST_PACKETS, FIRST_BYTES)
 
@@ -371,7 +373,7 @@ class RecoveryState:
         """Return whether the session of a lost client is kept in this process."""
         return self._sessions.get(namespace, sid) is not None
 
-    def dismiss(self, namespace: str, sid: str) -> SavedSession | None:
+    def take_dismissed(self, namespace: str, sid: str) -> SavedSession | None:
         """Remove and return the session of a lost client; one that is about to leave gets none."""
         client = self._server.manager.client_of(sid, namespace)
         with self.lock:
@@ -383,7 +385,7 @@ class RecoveryState:
                 self.lost.remove(session)
         return session
 
-    def dismiss_returned(self, namespace: str, sid: str) -> SavedSession | None:
+    def take_returned(self, namespace: str, sid: str) -> SavedSession | None:
         """Remove and return the session of a lost client that has come back to another node."""
         with self.lock:
             session = self._sessions.get(namespace, sid)
@@ -445,7 +447,7 @@ class RecoveryState:
         joined = {**session.joined, **members, **self._shared.room_keeper.table.joins_of(member)}
         return replace(session, joined=joined)
 
-    def take_out(self, found: Found) -> tuple[SavedSession, list[Missed]] | None:
+    def take_out(self, found: Found) -> tuple[SavedSession, list[Entry]] | None:
         """Remove a session for another node; return it and what its client has missed, or None if it has ended."""
         session = found.session
         with self.lock:
@@ -453,8 +455,7 @@ class RecoveryState:
                 return None
             session.is_over = True
             session.joined = self._with_joins(session, session).joined
-            entries = self._log.missed(session, found.after)
-        return session, [(entry.sent_to or entry.rooms, self.log.arguments_of(entry)) for entry in entries]
+            return session, self._log.missed(session, found.after)
 
     def adopt(
         self, session: SavedSession, missed: Iterable[Missed], offset: str | None

@@ -285,7 +285,7 @@ class Recovery:
 
     def dismiss(self, namespace: str, sid: str) -> None:
         """Delete the session of a lost client, or of one that is about to leave, so that it cannot come back."""
-        session = self.state.dismiss(namespace, sid)
+        session = self.state.take_dismissed(namespace, sid)
         if session is None:
             return
         if self._shared_sessions is not None:
@@ -300,7 +300,7 @@ class Recovery:
 
     def forget_returned(self, namespace: str, sid: str) -> None:
         """Delete the session of a lost client that has come back to another node."""
-        session = self.state.dismiss_returned(namespace, sid)
+        session = self.state.take_returned(namespace, sid)
         if session is not None:
             self._end(session)
 
@@ -339,10 +339,12 @@ class Recovery:
         cannot get all that it has missed.
         """
         found = self._find_known(namespace, pid, offset)
-        given = None if found is None else self.state.take_out(found)
-        if given is not None:
-            self._runner.start_task(self._end, given[0])
-        return given
+        taken = None if found is None else self.state.take_out(found)
+        if taken is None:
+            return None
+        session, entries = taken
+        self._runner.start_task(self._end, session)  # also if an event cannot be decoded
+        return session, [(each.sent_to or each.rooms, self.state.log.arguments_of(each)) for each in entries]
 
     def adopt(self, session: SavedSession, missed: Iterable[Missed], offset: str | None) -> Found | None:
         """Keep a session that another node has given to this one, as :meth:`RecoveryState.adopt` does."""

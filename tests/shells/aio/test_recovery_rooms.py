@@ -65,6 +65,23 @@ async def test_a_member_is_taken_out_while_it_is_away(chat, log, way):
     assert log == [("on_join", 5, sid), ("on_leave", 5, sid)]
 
 
+async def test_a_member_leaves_even_if_what_it_missed_cannot_be_given_to_another_process(chat, log):
+    """An event may have a number that no parser reads; the client is a new one there."""
+    sio, wire = chat
+    seat = await Seat(wire).connect()
+    sid = seat.sid
+    await joined_with_offset(seat)
+    await seat.client.lose()
+    await sio.emit("news", 10**1000, room=ChatRoom(5))
+    recovery = sio.__fastsio__.recovery
+
+    with pytest.raises(ValueError, match="not JSON"):
+        await recovery.give_away("/", seat.pid, seat.offset)
+
+    await settled(lambda: log == [("on_join", 5, sid), ("on_leave", 5, sid)])
+    assert await ChatRoom(5).members() == []
+
+
 async def test_a_member_that_is_away_for_long_joins_again(make, log):
     """After the grace it has left; when it comes back, can_join is asked and on_join runs."""
     sio, wire = make(connection_state_recovery={"presence_grace": 0.02})

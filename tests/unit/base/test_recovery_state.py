@@ -311,7 +311,10 @@ def test_a_session_goes_to_another_node_once() -> None:
     found = scene.state.check(session, None, is_late=False)
     assert found is not None
 
-    assert scene.state.take_out(found) == (session, [((None,), ["news", "missed"])])
+    taken = scene.state.take_out(found)
+    assert taken is not None
+    assert taken[0] is session
+    assert [scene.state.log.arguments_of(entry) for entry in taken[1]] == [["news", "missed"]]
     assert scene.state.take_out(found) is None
 
 
@@ -346,13 +349,13 @@ def test_a_client_that_the_server_disconnects_does_not_come_back() -> None:
     """Neither a connected one nor a lost one."""
     scene = Scene()
     client = scene.connect("ann")
-    assert scene.state.dismiss("/", "ann") is None
+    assert scene.state.take_dismissed("/", "ann") is None
     assert client.recovery is not None
     assert client.recovery.is_over
     session = scene.lose(scene.connect("bob"))
-    assert scene.state.dismiss("/", "bob") is session
+    assert scene.state.take_dismissed("/", "bob") is session
     assert session.is_over
-    assert scene.state.dismiss("/", "bob") is None
+    assert scene.state.take_dismissed("/", "bob") is None
 
 
 def test_the_session_of_a_client_that_is_back_at_another_node_is_removed() -> None:
@@ -360,10 +363,10 @@ def test_the_session_of_a_client_that_is_back_at_another_node_is_removed() -> No
     scene = Scene()
     session = scene.lose(scene.connect("ann"))
     scene.state.claim("/", "pid1")
-    assert scene.state.dismiss_returned("/", "ann") is None
+    assert scene.state.take_returned("/", "ann") is None
     session.is_claimed = False
-    assert scene.state.dismiss_returned("/", "ann") is session
-    assert scene.state.dismiss_returned("/", "ann") is None
+    assert scene.state.take_returned("/", "ann") is session
+    assert scene.state.take_returned("/", "ann") is None
 
 
 def test_a_session_has_the_deadlines_of_presence_and_of_its_end() -> None:
