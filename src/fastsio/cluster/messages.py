@@ -9,8 +9,7 @@ wrong type are refused. This module must not know how messages travel, nor what 
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, fields, replace
-from functools import partial
+from dataclasses import dataclass, fields
 from math import isfinite
 from typing import TYPE_CHECKING, Any, ClassVar, Final, TypeVar
 
@@ -386,13 +385,10 @@ def _read_no_answer(message: dict[str, Any]) -> NoAnswer:
 
 
 def _read_enter_room(message: dict[str, Any]) -> EnterRoom:
-    entry = _read_plain(EnterRoom, message)
-    is_of_class = _flag(message, "of_class") and isinstance(entry.room, str)
-    return replace(entry, room=RoomName(entry.room)) if is_of_class else entry
-
-
-def _read_plain(kind: type[P], message: dict[str, Any]) -> P:
-    return kind(*[_FIELDS[field.name](message) for field in fields(kind)])
+    room = _room(message.get("room"))
+    if _flag(message, "of_class") and isinstance(room, str):
+        room = RoomName(room)
+    return EnterRoom(_need(message, "sid", str), room, _namespace(message), _host_id(message))
 
 
 def _read_tell_members(message: dict[str, Any]) -> TellMembers:
@@ -406,22 +402,6 @@ def _member(value: Any) -> tuple[str, str | None]:
             return sid, user
         case _:
             raise MessageError("a member must be a sid and a name or null")
-
-
-_READERS: Final[dict[str, Callable[[dict[str, Any]], Message]]] = {
-    "emit": _read_emit,
-    "callback": _read_answer,
-    "binary_callback": _read_answer,
-    "no_callback": _read_no_answer,
-    "disconnect": partial(_read_plain, Disconnect),
-    "leave_room": partial(_read_plain, LeaveRoom),
-    "close_room": partial(_read_plain, CloseRoom),
-    "room_members": partial(_read_plain, AskMembers),
-    "recheck": partial(_read_plain, Recheck),
-    "report_clients": partial(_read_plain, ReportClients),
-    "enter_room": _read_enter_room,
-    "room_members_answer": _read_tell_members,
-}
 
 
 def copy_id(message: dict[str, Any]) -> str | None:
@@ -496,4 +476,26 @@ _FIELDS: Final[dict[str, Callable[[dict[str, Any]], Any]]] = {
     "namespace": _namespace,
     "question": lambda message: _need(message, "id", int),
     "host_id": _host_id,
+}
+
+
+def _reader(kind: type[P]) -> Callable[[dict[str, Any]], P]:
+    """Return the function that reads a message whose fields need only be read."""
+    readers = tuple(_FIELDS[field.name] for field in fields(kind))
+    return lambda message: kind(*[read(message) for read in readers])
+
+
+_READERS: Final[dict[str, Callable[[dict[str, Any]], Message]]] = {
+    "emit": _read_emit,
+    "callback": _read_answer,
+    "binary_callback": _read_answer,
+    "no_callback": _read_no_answer,
+    "disconnect": _reader(Disconnect),
+    "leave_room": _reader(LeaveRoom),
+    "close_room": _reader(CloseRoom),
+    "room_members": _reader(AskMembers),
+    "recheck": _reader(Recheck),
+    "report_clients": _reader(ReportClients),
+    "enter_room": _read_enter_room,
+    "room_members_answer": _read_tell_members,
 }
