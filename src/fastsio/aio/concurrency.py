@@ -61,7 +61,12 @@ def begun(function: Callable[..., Awaitable[None]], *args: Any) -> Awaitable[Non
 
 
 async def outcome(call: Awaitable[T]) -> T:
-    """Wait for a function of the application, and return what it returns or raise :func:`failure_of` what it raises."""
+    """
+    Wait for a function of the application, and return what it returns.
+
+    Raises:
+        RuntimeError: It raised the CancelledError of another task; see :func:`failure_of`.
+    """
     try:
         return await call
     except Cancelled as error:

@@ -108,7 +108,12 @@ class TaskScope(ConnectionScope):
         return found.value
 
     async def aclose(self) -> None:
-        """End the scope: close every value, the last opened first, when no event uses one any more."""
+        """
+        End the scope: close every value, the last opened first, when no event uses one any more.
+
+        Raises:
+            BaseException: What a dependency raised while it was closed, after all have been closed.
+        """
         with self._lock:
             self._is_over = True
         await self._close_unused()

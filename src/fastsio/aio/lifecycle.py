@@ -562,7 +562,7 @@ class Lifecycle:
         """
         Send a client what it has missed, and answer its CONNECT; others do not wait for it meanwhile.
 
-        False if the client has left meanwhile, or cannot take all of that: its connection is closed then.
+        Return False if the client has left meanwhile, or cannot take all of that: its connection is closed then.
         """
         recovery, connection = self._recovery, client.connection
         # JavaScript clients keep what comes before the answer, also if that is lost with the connection. Then they get

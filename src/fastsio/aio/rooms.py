@@ -446,7 +446,7 @@ class RoomKeeper:
         """
         Take a client out of a room, and cancel its joins of that room that began before *until*; None is now.
 
-        Returns the member that was removed, if the client was one; :meth:`_to_announce` tells whether to announce it.
+        Return the member that was removed, if the client was one, and the caller has to announce it.
         """
         namespace, name, sid = client.namespace, room.name, client.sid
         removed: list[Member] = []

@@ -43,6 +43,7 @@ class ServerInternals:
         lifecycle: The part that lets clients in and out.
         room_keeper: The part that carries out the methods of room objects.
         recovery: The part that brings lost clients back; None without that option.
+        recovery_state: The sessions and events that it keeps in memory; None without that option.
         histories: The events that room classes keep; None while no such class is registered.
         shows_frames: Whether the application has a ``_send_eio_packet()`` of its own, which is called for each frame.
     """
@@ -81,7 +82,7 @@ class ServerInternals:
         self.dispatcher.choose_ways()
 
     def reason_to_refuse(self, connection: Connection, namespace: str, auth_bytes: int, served: Any) -> str | None:
-        """Return why a client cannot join *namespace*, or None if it can; *served* are those without handlers too."""
+        """Return why a client cannot join *namespace*, or None if it can; *served* is the option ``namespaces``."""
         if self.lifecycle.is_closed:
             return "The server is shutting down"
         if not self.registry.accepts(namespace, served):

@@ -26,11 +26,11 @@ RETRY_S: Final = 1.0
 
 
 class Due(Enum):
-    """What the end of a deadline is the time for."""
+    """What the caller of :meth:`LostSessions.go_on` has to do now."""
 
-    #: The client has left the rooms of room classes.
+    #: Call ``on_leave``: the grace is over, and the client was taken out of the rooms of room classes.
     DEPARTURE = auto()
-    #: The session was removed.
+    #: End the session, which was removed.
     END = auto()
 
 
@@ -127,7 +127,12 @@ class LostSessions:
                 break
 
     def go_on(self, session: SavedSession) -> Due | None:
-        """Remove a session whose time is over, or take its client out of its rooms if only the grace is over."""
+        """
+        Remove a session whose time is over, or take its client out of its rooms if only the grace is over.
+
+        Returns:
+            What the caller has to do now; None for nothing.
+        """
         with self._lock:
             if session not in self.kept or session.is_claimed or self._is_stopped():
                 return None

@@ -169,7 +169,7 @@ class BaseManager:
 
     @property
     def _recovery(self) -> Any:
-        """The clients of the server that can come back; None if none can."""
+        """The ``RecoveryState`` of the server; None without connection state recovery."""
         return None if self.server is None else self.server.__fastsio__.recovery_state
 
     @property

@@ -111,7 +111,7 @@ def own_methods(names: Iterable[str], body: Mapping[str, Any]) -> dict[str, Any]
 
 
 def overridden(cls: type, own: Mapping[str, Any]) -> frozenset[str]:
-    """Return the names of the methods that a class, or one of fastsio's own, implements in another way than fastsio."""
+    """Return the names of the methods that a subclass overrides, or that were replaced on a class of fastsio."""
     return frozenset(name for name, method in own.items() if getattr_static(cls, name) is not method)
 
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
 from fastsio._extras import require
 from fastsio.brokers.nats import SCHEMES, NatsPublisher, NatsSubscriptions, connect_once
-from fastsio.brokers.redis import RedisPublisher, RedisSubscriptions, new_client, place_of
-from fastsio.cluster.broker_urls import redis_target, require_scheme
+from fastsio.brokers.redis import RedisPublisher, RedisSubscriptions, new_client
+from fastsio.cluster.broker_urls import place_of, redis_target, require_scheme
 from fastsio.exceptions import SetupError
 
 if TYPE_CHECKING:
@@ -51,7 +51,12 @@ class ForwardBus(ABC, Generic[Publisher]):
 
     @abstractmethod
     async def publish(self, channel: str, message: bytes) -> bool:
-        """Send a message; False: no process listens to the channel. Raise any error of the broker's client."""
+        """
+        Send a message; return False if no process listens to the channel.
+
+        Raises:
+            Exception: Any error of the broker's client.
+        """
 
     async def close(self) -> None:
         """Close the connections."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 from asyncio import gather
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import urlsplit
 
 from fastsio._extras import require
 from fastsio.brokers.batch_publisher import BatchPublisher, BlockingBatchPublisher, unchanged
@@ -93,12 +92,6 @@ def _closing(cluster: Any, pool: Any) -> tuple[Any, Any]:
                 each.disconnect()
 
     return ClosingCluster, NotedPool
-
-
-def place_of(url: str) -> str:
-    """Return the address in the URL of a broker, without user and password."""
-    parts = urlsplit(url)
-    return parts.netloc.rpartition("@")[2] or parts.path
 
 
 def parts_of(client: Any) -> list[Any]:

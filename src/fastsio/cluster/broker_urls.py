@@ -21,6 +21,12 @@ KAFKA_PORT: Final = 9092
 _ZMQ_URL: Final = re.compile(r"zmq\+(?P<host>tcp://(?:\[[^\]/]+\]|[^:/+\[\]]+)):(?P<push>\d+)\+(?P<subscribe>\d+)")
 
 
+def place_of(url: str) -> str:
+    """Return the address in the URL of a broker, without user and password."""
+    parts = urlsplit(url)
+    return parts.netloc.rpartition("@")[2] or parts.path
+
+
 def require_scheme(url: object, schemes: Sequence[str], example: str) -> str:
     """
     Return *url* if it names a host under one of *schemes*; *example* is a valid URL, for the error.

@@ -37,8 +37,9 @@ def reach_of_emit(
     """
     Return the nodes that send an event to their clients.
 
-    All clients are the room None. A program that only writes to the bus has no server; *ignore_queue* means this node's
-    clients only.
+    *rooms* is ``(None,)`` for all clients, and empty for none; *is_client_here* returns whether a room is the sid of a
+    client of this node. A program that only writes to the bus has no server; *ignore_queue* means this node's clients
+    only.
     """
     here = Reach.HERE if has_server else Reach.NOWHERE
     if not rooms:

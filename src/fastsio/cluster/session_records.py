@@ -120,7 +120,7 @@ def write_entries(entries: Iterable[Entry]) -> str:
 
 
 def read_entries(text: str, now: float) -> list[Entry]:
-    """Decode a text of :func:`write_entries`, with *now* as time of the events; raise MessageError if it is not one."""
+    """Decode a text of :func:`write_entries`, with *now* as time of the events; raise MessageError for other text."""
     try:
         return [
             Entry(

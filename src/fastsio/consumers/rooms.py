@@ -59,7 +59,7 @@ if TYPE_CHECKING:
 REMEMBERED: Final = 100
 
 
-class _Consumer(Protocol):
+class _RoomConsumer(Protocol):
     """The attributes and methods of a consumer that its rooms use."""
 
     rooms: ClassVar[Sequence[type[Room]]]
@@ -83,7 +83,7 @@ class _Consumer(Protocol):
 class ConsumerRooms:
     """The rooms of one consumer class; for its :class:`RoomKeeper` it is both the server and the manager."""
 
-    def __init__(self, consumer_class: type[_Consumer]) -> None:
+    def __init__(self, consumer_class: type[_RoomConsumer]) -> None:
         alias, self._class = consumer_class.channel_layer_alias, consumer_class
         name = consumer_class.__qualname__
         if alias is None:
@@ -116,22 +116,22 @@ class ConsumerRooms:
 
     # Requests of clients
 
-    async def subscribe(self, consumer: _Consumer, request: RoomRequest) -> None:
+    async def subscribe(self, consumer: _RoomConsumer, request: RoomRequest) -> None:
         """Let a client join a room, and confirm it after ``on_join``; raise EventError if it may not."""
         hooks = self._hooks_for(request)
         await self._run_hooks(consumer, hooks, hooks.join_event, request, SUBSCRIBED)
 
-    async def unsubscribe(self, consumer: _Consumer, request: RoomRequest) -> None:
+    async def unsubscribe(self, consumer: _RoomConsumer, request: RoomRequest) -> None:
         """Let a client leave a room and confirm it; raise EventError if there is no such room."""
         hooks = self._hooks_for(request)
         await self._run_hooks(consumer, hooks, hooks.leave_event, request, UNSUBSCRIBED)
 
-    async def enter(self, consumer: _Consumer, room: Room) -> None:
+    async def enter(self, consumer: _RoomConsumer, room: Room) -> None:
         """Put a client into a room for the application, without calling ``can_join``."""
         self._members.add(consumer)
         await self.keeper.enter(room.on(self, consumer.room_namespace), consumer.channel_name, None)
 
-    async def leave(self, consumer: _Consumer, room: Room) -> None:
+    async def leave(self, consumer: _RoomConsumer, room: Room) -> None:
         """Take a client out of a room for the application."""
         await self.keeper.leave(room.on(self, consumer.room_namespace), consumer.channel_name)
 
@@ -154,7 +154,7 @@ class ConsumerRooms:
 
     async def _run_hooks(
         self,
-        consumer: _Consumer,
+        consumer: _RoomConsumer,
         hooks: RoomHooks,
         event: str,
         request: RoomRequest,
@@ -178,7 +178,7 @@ class ConsumerRooms:
 
     # Called by the connection
 
-    async def handle_server_message(self, consumer: _Consumer, order: dict[str, Any], order_id: Any) -> bool:
+    async def handle_server_message(self, consumer: _RoomConsumer, order: dict[str, Any], order_id: Any) -> bool:
         """Carry out a server's message about a room; return True if the consumer has nothing more to do."""
         match order:
             case {"method": "enter_room", "namespace": str(namespace), "room": room}:
@@ -205,7 +205,7 @@ class ConsumerRooms:
             self._start_task(self._answer_question, order)
         return True
 
-    def allows(self, consumer: _Consumer, order: dict[str, Any]) -> bool:
+    def allows(self, consumer: _RoomConsumer, order: dict[str, Any]) -> bool:
         """Whether a consumer carries out a message: the room of a class cannot be entered by its name as plain text."""
         match order:
             case {"method": "enter_room", "of_class": True}:
@@ -214,7 +214,7 @@ class ConsumerRooms:
                 return key_of_name(room) not in self._hooks
         return True
 
-    async def remove_client(self, consumer: _Consumer) -> None:
+    async def remove_client(self, consumer: _RoomConsumer) -> None:
         """Remove a client that has left; ``on_leave`` is called for each of its rooms."""
         consumer.peer.state = NamespaceState.LEFT
         for namespace, room in self._members.remove(consumer.channel_name):
@@ -351,7 +351,7 @@ class ConsumerRooms:
         """Whether a room has a history."""
         return self.histories is not None and self.histories.keeps_events_of(namespace, room)
 
-    async def _enter_with_history(self, consumer: _Consumer, namespace: str, room: Hashable) -> None:
+    async def _enter_with_history(self, consumer: _RoomConsumer, namespace: str, room: Hashable) -> None:
         """Put a consumer into a room with a history, and send it the events that it has missed."""
         histories, sid, groups = self.histories, consumer.channel_name, self._current_groups()
         if histories is None or self._members.is_in(namespace, room, sid):
@@ -507,15 +507,15 @@ class _Members:
     """The consumers in each room, and the rooms of each consumer."""
 
     def __init__(self) -> None:
-        self._consumers: dict[str, _Consumer] = {}
+        self._consumers: dict[str, _RoomConsumer] = {}
         self._joined: dict[str, dict[tuple[str, Hashable], None]] = {}
         self._rooms: dict[tuple[str, Hashable], dict[str, None]] = {}
 
-    def add(self, consumer: _Consumer) -> None:
+    def add(self, consumer: _RoomConsumer) -> None:
         """Add a consumer that may enter rooms."""
         self._consumers[consumer.channel_name] = consumer
 
-    def consumer(self, sid: str) -> _Consumer | None:
+    def consumer(self, sid: str) -> _RoomConsumer | None:
         """Return a consumer that has asked for a room."""
         return self._consumers.get(sid)
 
@@ -555,7 +555,7 @@ class _Members:
         return list(self._rooms.get((namespace, room), ()))
 
 
-async def _send_all(consumer: _Consumer, events: Iterable[KeptEvent]) -> None:
+async def _send_all(consumer: _RoomConsumer, events: Iterable[KeptEvent]) -> None:
     """Send a consumer frames of a history."""
     for event in events:
         for text in event.frames:

@@ -101,8 +101,9 @@ class Congestion:
         """
         Return how many seconds a caller may still wait; zero or less ends the wait.
 
-        For one that sends to other clients too, the timeout counts from the beginning of the congestion, and the
-        :class:`PauseBudget` limits the pauses of the client; else it counts from when the client last read something.
+        With *is_shared*, the caller also sends to other clients: the timeout counts from the beginning of the
+        congestion, and the :class:`PauseBudget` limits the pauses of the client. Otherwise the timeout counts from when
+        the client last read something.
         """
         if not is_shared:
             return self._progress_at + self._timeout_s - now

@@ -96,7 +96,9 @@ def check_options(options: dict[str, Any]) -> None:
 
 def choose_mode(kind: str, async_mode: Any, is_installed: Callable[[str], bool]) -> str:
     """
-    Return the mode of a server, ``"AsyncServer"`` or ``"Server"``; None is the first that is installed.
+    Return the mode of a server, whose kind is ``"AsyncServer"`` or ``"Server"``.
+
+    None as *async_mode* is the first mode that is installed.
 
     Raises:
         SetupError: This kind of server has no such mode, or what it needs is not installed.

@@ -412,7 +412,12 @@ class ServerBase(ABC):
     # -- requests
 
     def find(self, sid: str, request: Request) -> Any:
-        """Return the session of a request; raise RequestRefused if it does not exist, or cannot take the request."""
+        """
+        Return the session of a request; end a session whose heartbeat is overdue.
+
+        Raises:
+            RequestRefused: There is no such session, or it cannot take the request.
+        """
         asked = Asked.WEBSOCKET if request.is_websocket else Asked.POLL if request.method == "GET" else Asked.POST
         session = self.sockets.get(sid)
         if session is None and asked is Asked.POLL:
@@ -464,7 +469,7 @@ class ServerBase(ABC):
         return [("Set-Cookie", http.sid_cookie(sid, self.cookie))] if self.cookie else []
 
     def _open_data(self, sid: str, *, can_upgrade: bool) -> str:
-        """Return the JSON of the packet that opens a session; *can_upgrade*: it polls, and WebSockets can be served."""
+        """Return the JSON of the packet that opens a session; *can_upgrade*: its client polls, and may upgrade."""
         interval_s = self.ping_interval + self.ping_interval_grace_period
         offers = can_upgrade and self.allow_upgrades
         return f'{{"sid":"{sid}",{_open_members(offers, interval_s, self.ping_timeout, self.max_http_buffer_size)}}}'

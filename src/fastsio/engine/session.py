@@ -163,7 +163,12 @@ class SessionState(ABC):
         return True
 
     def claim_post(self) -> bool:
-        """Begin to handle a POST; False while another is handled, RequestRefused after the move to a WebSocket."""
+        """
+        Begin to handle a POST; return False while another is handled.
+
+        Raises:
+            RequestRefused: The session has moved to a WebSocket.
+        """
         if VERDICTS[self.transport][Asked.POST] in REFUSALS:
             self.check_transport(Asked.POST)
         if self.posting:
@@ -440,7 +445,11 @@ class SessionState(ABC):
         return fits
 
     def take_some(self, max_bytes: float, max_packets: float = math.inf) -> tuple[list[WirePacket], int]:
-        """Take packets within the limits but at least one, and their size; they wait until :meth:`count_sent`."""
+        """
+        Take packets within the limits but at least one; return them and their size.
+
+        They count as waiting until :meth:`count_sent` is called.
+        """
         packets = self.pending or []
         count = size = 0
         for packet in packets:

@@ -159,7 +159,7 @@ class Made:
     maker: Getter
 
 
-@dataclass(slots=True, kw_only=True)
+@dataclass(slots=True, eq=False, repr=False, kw_only=True)
 class Graph:
     """
     The dependencies of one endpoint: builds a node for each use, and turns nodes into *steps*.

@@ -130,7 +130,7 @@ class Inbox:
         used_at: The time of the last call of :meth:`receive`.
         is_detached: Whether the layer has stopped listening for it.
         release: Called by :meth:`aclose`; set by the layer.
-        peers_behind: The inboxes of the layer whose clients have much to read.
+        peers_behind: The inboxes of the layer whose clients have much to read, with this one while its client has.
     """
 
     channel: str

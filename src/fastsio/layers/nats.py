@@ -10,8 +10,7 @@ from fastsio._extras import require
 from fastsio.brokers.batch_publisher import bus_error
 from fastsio.brokers.nats import SCHEMES, TIMEOUT_S, NatsPublisher, NatsSubscriptions, connect_once
 from fastsio.brokers.per_loop import PerLoop
-from fastsio.brokers.redis import place_of
-from fastsio.cluster.broker_urls import require_scheme
+from fastsio.cluster.broker_urls import place_of, require_scheme
 from fastsio.exceptions import SetupError
 from fastsio.layers.topics import TopicLayer
 

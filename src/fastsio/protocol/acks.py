@@ -37,7 +37,11 @@ class PendingAcks:
         self._clients: dict[str, _ClientAcks] = {}
 
     def add(self, sid: str, callback: Any) -> int:
-        """Keep what :meth:`pop` returns for an acknowledgement; return its id, which the client does not get again."""
+        """
+        Keep what :meth:`pop` returns for an acknowledgement; return its id.
+
+        The ids of a client are counted from 1, or on from the id that :meth:`start_after` was given.
+        """
         client = self._clients.get(sid)
         if client is None:
             client = self._clients[sid] = _ClientAcks()

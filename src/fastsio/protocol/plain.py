@@ -60,7 +60,11 @@ def quick_dump(value: Any) -> Any:
 
 
 def quick_json(value: Any) -> str | None:
-    """Return the JSON of a model whose class is known to hold no bytes; None for others, and for text without UTF-8."""
+    """
+    Return the JSON of a model whose class is known to hold no bytes.
+
+    None for any other value, and for a model with text that cannot be encoded as UTF-8.
+    """
     write = _JSON_WRITERS.get(type(value))
     if write is None:
         return None
@@ -233,7 +237,11 @@ _NOTES: Final = frozenset({"metadata", "config", "ref", "default", "cls", "membe
 
 
 def is_binary_free(model_class: type[BaseModel]) -> bool:
-    """Tell whether no dump of a complete model class, with the usual ``model_dump``, can contain bytes."""
+    """
+    Tell whether no dump of a model class can contain bytes.
+
+    False also for a class that is not complete, or has a ``model_dump`` of its own.
+    """
     if model_class.model_dump is not BaseModel.model_dump or not model_class.__pydantic_complete__:
         return False
     return is_safe(model_class.__pydantic_core_schema__)
@@ -290,7 +298,7 @@ def _allows_extra_fields(node: Mapping[str, Any]) -> bool:
 
 def deconstruct(data: Any) -> tuple[Any, list[bytes]]:
     """
-    Take the attachments out of a payload, depth first; return it with placeholders, and the attachments in order.
+    Take the attachments out of a payload, depth first, in the order of lists and keys; return it with placeholders.
 
     Raises:
         ValueError: The payload contains itself, or is nested too deeply.

@@ -325,9 +325,9 @@ class RoomLogs:
         """
         Return the events that are sent to a client that joins, and the state of the history for its confirmation.
 
-        A client without *since* does not ask for events: it gets the newest one if rooms of the class keep only one. It
-        does not get events that were not for it or for one of the *rooms* that it is in, nor those after the number
-        *until*.
+        A client without *since* does not ask for events: it gets the newest one if rooms of the class keep only one. No
+        client gets events that were not for it or for one of the *rooms* that it is in, nor events after the number
+        *until*, if that is given.
         """
         log = self.log_of(room)
         while log.events and log.events[0].time + self._limits.ttl <= now:

@@ -89,7 +89,12 @@ class ThreadScope(ConnectionScope):
         return found.value
 
     def close(self) -> None:
-        """End the scope: close every value, the last opened first, when no event uses one any more."""
+        """
+        End the scope: close every value, the last opened first, when no event uses one any more.
+
+        Raises:
+            BaseException: What a dependency raised while it was closed, after all have been closed.
+        """
         with self._lock:
             self._is_over = True
         self._close_unused()

@@ -316,7 +316,12 @@ class AsyncClient(BaseClient):
     # How a connection begins and ends
 
     async def _open(self, *, wait: bool = True) -> None:
-        """Make one attempt to connect; then the client is connected, unless ``disconnect()`` was called meanwhile."""
+        """
+        Make one attempt to connect; then the client is connected, unless ``disconnect()`` was called meanwhile.
+
+        Raises:
+            ConnectionError: It failed.
+        """
         self._is_opening = True
         try:
             await self._open_transport()

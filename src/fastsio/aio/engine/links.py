@@ -75,7 +75,12 @@ class DirectLink(ABC):
 
     @abstractmethod
     def write(self, frames: bytes) -> bool:
-        """Write frames with the others of this turn of the loop; False if the peer lags, and nothing was written."""
+        """
+        Write frames with the others of this turn of the loop, without waiting.
+
+        Returns:
+            False if the peer lags, and nothing was written.
+        """
 
     @abstractmethod
     def unsent(self) -> int:

@@ -410,7 +410,9 @@ class Forwarding:
 
 class Exchange:
     """
-    A request of another process and its response, with status 500 until the application begins one: for ASGI.
+    A request of another process and the response to it, with ``receive`` and ``send`` of an ASGI application.
+
+    The status is 500 until the application begins a response.
 
     The event *left* is set when the other process does not wait for the response any more.
     """

@@ -134,7 +134,9 @@ class Passing:
 
     def pass_on(self, transport: Any, request: bytes) -> bool:
         """
-        Pass a connection, whose earlier requests were all answered, to another worker if its request is for it.
+        Pass a connection to another worker if its request is for a session of that worker.
+
+        All earlier requests of the connection must have been answered.
 
         Return False when this process must answer the request, which has its first line at least; the connection is
         unchanged.

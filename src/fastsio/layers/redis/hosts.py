@@ -8,8 +8,8 @@ from urllib.parse import quote
 
 from fastsio._extras import require
 from fastsio.brokers.batch_publisher import bus_error
-from fastsio.brokers.redis import RedisPublisher, new_client, place_of
-from fastsio.cluster.broker_urls import RedisTarget, redis_target
+from fastsio.brokers.redis import RedisPublisher, new_client
+from fastsio.cluster.broker_urls import RedisTarget, place_of, redis_target
 from fastsio.exceptions import SetupError
 
 if TYPE_CHECKING:

@@ -55,7 +55,7 @@ MAX_READINGS: Final = 10
 
 
 class _Release:
-    """The wait until the node of a client has answered, and then has closed the old connection."""
+    """The wait for the node of a client: *is_heard* is set when it has answered, *is_done* when the session is free."""
 
     __slots__ = ("is_done", "is_heard", "waiting")
 

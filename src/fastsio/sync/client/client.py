@@ -312,7 +312,12 @@ class Client(BaseClient):
     # How a connection begins and ends
 
     def _open(self, *, wait: bool = True) -> None:
-        """Make one attempt to connect; then the client is connected, unless ``disconnect()`` was called meanwhile."""
+        """
+        Make one attempt to connect; then the client is connected, unless ``disconnect()`` was called meanwhile.
+
+        Raises:
+            ConnectionError: It failed.
+        """
         self._is_opening = True
         try:
             self._open_transport()
