@@ -29,7 +29,8 @@ def connection() -> Connection:
 
 def join(connection: Connection, namespace: str, auth_bytes: int = 0) -> None:
     """Add a client in a namespace."""
-    connection.clients[namespace] = Client("s", namespace, connection, auth_bytes=auth_bytes)
+    client = connection.clients[namespace] = Client("s", namespace, connection)
+    client.auth_bytes = auth_bytes
 
 
 def refusal(server: BaseServer, connection: Connection, namespace: str, auth_bytes: int = 0) -> str | None:
