@@ -11,8 +11,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 #: How many circles there may be, and how many modules the largest may have. When there are fewer, lower the number.
-MOST_CIRCLES = 10
-MOST_MODULES = 10
+MOST_CIRCLES = 5
+MOST_MODULES = 3
 
 
 def test_there_are_no_more_circles_of_imports():
