@@ -95,16 +95,22 @@ async def test_a_task_is_released_when_the_connection_ends(outlet):
 
 
 @pytest.fixture
-def pool():
-    """Threads that end with the test."""
+def outgoing():
+    """What goes out of a client for threads."""
+    return ThreadOutlet(lambda error: None, **MARK)
+
+
+@pytest.fixture
+def pool(outgoing):
+    """Threads that end with the test, also those that wait because it has failed."""
     with ThreadPoolExecutor(4) as pool:
         yield pool
+        outgoing.end()
 
 
 @pytest.mark.parametrize("texts", ["abcde", ["x" * 400, "y" * 400, "z" * 400]])
-def test_a_thread_waits_until_much_is_written(pool, texts):
+def test_a_thread_waits_until_much_is_written(outgoing, pool, texts):
     """By packets and by bytes; several threads are released at once."""
-    outgoing = ThreadOutlet(lambda error: None, **MARK)
     for text in texts:
         outgoing.post(packets(text))
 
@@ -119,9 +125,8 @@ def test_a_thread_waits_until_much_is_written(pool, texts):
         each.result(WAIT_S)
 
 
-def test_a_thread_does_not_wait_below_the_mark():
+def test_a_thread_does_not_wait_below_the_mark(outgoing):
     """What is written at once keeps nobody."""
-    outgoing = ThreadOutlet(lambda error: None, **MARK)
     outgoing.post(packets(*"abcd"))
 
     outgoing.wait_for_room()
@@ -139,9 +144,8 @@ class Counted(deque[tuple[int, int]]):
         return super().__iter__()
 
 
-def test_what_is_taken_of_very_much_costs_the_same_as_of_little():
+def test_what_is_taken_of_very_much_costs_the_same_as_of_little(outgoing):
     """Acknowledgements, which do not wait, may be many: they are not all counted for each that is written."""
-    outgoing = ThreadOutlet(lambda error: None, **MARK)
     outgoing._waiting = waiting = Counted()
     for _ in range(1000):
         outgoing.post(packets("a"))
@@ -151,9 +155,8 @@ def test_what_is_taken_of_very_much_costs_the_same_as_of_little():
     assert waiting.looks < 100
 
 
-def test_a_thread_is_released_when_writing_ends(pool):
+def test_a_thread_is_released_when_writing_ends(outgoing, pool):
     """Nobody waits for what is not written any more, now or later."""
-    outgoing = ThreadOutlet(lambda error: None, **MARK)
     outgoing.post(packets(*"abcde"))
     waiting = pool.submit(outgoing.wait_for_room)
     with pytest.raises(NotYet):

@@ -86,7 +86,7 @@ class Outlet:
         """Write to a WebSocket until the connection is closed."""
         self._writer = threading.current_thread()
         try:
-            while (packets := self._get()) is not None:
+            while (packets := self.get()) is not None:
                 for packet in packets:
                     if packet.binary:
                         socket.send_binary(packet.wire)
@@ -100,15 +100,13 @@ class Outlet:
     def next_post(self, max_bytes: int) -> bytes | None:
         """Wait for what one POST may carry, and take it; None once the connection is closed and nothing waits."""
         self._writer = threading.current_thread()
-        while not self._is_closed and (
-            not self._taken or (len(self._taken) < MAX_POSTED and not self._entries.empty())
-        ):
-            packets = self._get()
+        while not self._is_closed and (not self._taken or (len(self._taken) < MAX_POSTED and not self.empty())):
+            packets = self.get()
             self._is_closed = packets is None
             self._taken.extend(packets or ())
         return next_post(self._taken, max_bytes).encode() if self._taken else None
 
-    def _get(self) -> Sequence[WirePacket] | None:
+    def get(self) -> Sequence[WirePacket] | None:
         """Wait for the next packets."""
         packets = self._entries.get()
         if packets is not None:
@@ -116,6 +114,10 @@ class Outlet:
             if not self._room.is_set() and not self._is_behind(2):
                 self._room.set()
         return packets
+
+    def empty(self) -> bool:
+        """Return whether nothing waits."""
+        return self._entries.empty()
 
     def _is_behind(self, share: int) -> bool:
         """Tell whether more waits than the high-water mark, or a share of it; however much it is, in bounded time."""
