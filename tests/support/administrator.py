@@ -1,12 +1,11 @@
-"""An administrator of the admin interface, with python-socketio's client."""
+"""An administrator of the admin interface."""
 
 from __future__ import annotations
 
 import asyncio
 from typing import Any
 
-import socketio
-
+import fastsio
 from tests.support.waiting import WAIT_S
 
 ADA = {"username": "ada", "password": "secret"}
@@ -16,7 +15,7 @@ class Administrator:
     """Keeps what an administrator is told."""
 
     def __init__(self) -> None:
-        self.client = socketio.AsyncClient()
+        self.client = fastsio.AsyncClient(handle_sigint=False)
         self.client.on("*", self._take, namespace="/admin")
         self.told: list[tuple[Any, ...]] = []
         self._news = asyncio.Event()

@@ -331,7 +331,7 @@ async def test_a_consumer_that_subscribes_while_the_broker_is_away_is_told_and_m
 
             refused = await ben.subscribe(5)
             of_class = node.consumer.keeper().keeper
-            was_empty = of_class.is_empty
+            was_empty = of_class.table.is_empty
             broker.start()
             await until(lambda: "connected again" in caplog.text)
 
