@@ -159,7 +159,8 @@ class InstrumentedAsyncServer:
                 return
             wake = self._wake = self.sio.eio.create_event()
             self._watch.on_report = wake.set
-        self._task = self.sio.start_background_task(self._run, wake)
+        # Shutdown waits for the last reports, so that none opens the connection to the broker again.
+        self._task = self.sio.__fastsio__.runner.start_task(self._run, wake)
 
     # What administrators ask
 

@@ -70,9 +70,10 @@ async def test_servers_exchange_everything(manager, here, there):
         await exchange(b, a)
 
 
-async def test_an_administrator_is_told_of_clients_of_another_server(manager):
+@pytest.mark.parametrize(("here", "there"), [("asyncio", "threads"), ("threads", "asyncio")])
+async def test_an_administrator_is_told_of_clients_of_another_server(manager, here, there):
     """Also of one that was connected before the administrator."""
-    async with cluster(manager("asyncio"), manager("asyncio")) as (a, b):
+    async with cluster(manager(here), manager(there)) as (a, b):
         await acquainted(a, b)
 
         await administer(a, b)
