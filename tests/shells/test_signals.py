@@ -20,6 +20,7 @@ class Server:
         self.log: list[object] = []
         self.drained = asyncio.Event()
         self.logger = SimpleNamespace(exception=self.log.append)
+        self.eio = SimpleNamespace(leave_clients=lambda: None)
 
     async def drain(self, seconds: float) -> None:
         self.log.append(seconds)
@@ -73,6 +74,24 @@ async def test_the_server_lets_clients_go_and_the_web_server_goes_on(server, web
     name = signal.Signals(number).name
     assert server.log == [0.0, name, name]
     assert signal.getsignal(number) is web
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+async def test_clients_are_let_go_before_a_handler_of_the_loop_is_called(server, web, number):
+    """The loop calls it in its own time, whatever the program has for the signal."""
+    loop, chain = asyncio.get_running_loop(), SignalChain(server)
+    server.eio.leave_clients = lambda: server.log.append("clients are let go")
+    for each in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(each, server.log.append, "the web server ends")
+    chain.install()
+
+    send(number)
+    await until(lambda: len(server.log) == 3)
+    chain.remove()
+    for each in (signal.SIGTERM, signal.SIGINT):
+        loop.remove_signal_handler(each)
+
+    assert server.log.index("clients are let go") < server.log.index("the web server ends")
 
 
 async def test_a_program_that_handles_no_signal_is_left_alone(server):

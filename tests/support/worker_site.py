@@ -115,7 +115,9 @@ def workers(
     """
     with TemporaryDirectory() as folder, reserved_port() as port:
         line = [sys.executable, "-m", *command, f"{SITE}:make", "--factory", "--workers", str(count)]
-        line += ["--host", HOST, "--port", str(port), "--log-level", "warning", "--timeout-keep-alive", "60"]
+        line += ["--host", HOST, "--port", str(port), "--log-level", "warning"]
+        # The command may notice only after that time limit that a worker was killed; no connection of a test ends earlier.
+        line += ["--timeout-keep-alive", "3600"]
         # uvicorn takes a worker for a dead one that has not answered by then, also one that is still being imported.
         line += ["--timeout-worker-healthcheck", str(int(START_S)), *options]
         environ = {"PYTHONPATH": str(ROOT), **environ}

@@ -245,8 +245,7 @@ class AsyncServer(BaseServer):
         end = self._lifecycle.end_connection
         if not dismiss:
             end = self._lifecycle.end_transport
-            for eio_sid in list(self._connections):
-                self.eio.leave_client(eio_sid)
+            self.eio.leave_clients()
         try:
             await self._runner.end(self._connections, end, grace_s)
         finally:  # whatever fails or is cancelled, the rest is freed

@@ -28,7 +28,9 @@ class SignalChain:
     Ends the connections of a Socket.IO server when the web server gets a signal to end.
 
     The first signal ends the connections of the server, and then the web server's handler is called: in the next turns
-    of the loop, because the web server would end connections itself. After ``fastsio run --drain`` the first SIGTERM
+    of the loop, because the web server would end connections itself. A handler that the web server gave to the loop,
+    with ``add_signal_handler``, cannot be kept waiting: the loop calls it after its next callback, so that this one
+    ends all transports. After ``fastsio run --drain`` the first SIGTERM
     drains the server, and the web server's handler is called after that, or with a second signal. All servers of a
     process are drained at the same time.
 
@@ -59,6 +61,10 @@ class SignalChain:
         if self.loop is not None:
             self.loop = None
             _signals.remove(self)
+
+    def leave_clients(self) -> None:
+        """End the transports of all clients at once; their disconnect handlers run with :meth:`drain`."""
+        self._server.eio.leave_clients()
 
     async def drain(self, seconds: float) -> None:
         """Drain the server; a failure is logged."""
@@ -141,6 +147,9 @@ class _Signals:
         loop.call_soon_threadsafe(self._start, chains, seconds, pass_on)
 
     def _start(self, chains: Sequence[SignalChain], seconds: float, pass_on: Callable[[], Any] | None) -> None:
+        if not seconds:
+            for chain in chains:
+                chain.leave_clients()
         task = asyncio.ensure_future(self._drain(chains, seconds, pass_on))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
