@@ -180,12 +180,11 @@ async def test_python_clients_come_back_too(library, transport, port):
         client.on("connect", lambda: connected.put_nowait(None))
         try:
             await client.connect(f"http://{HOST}:{port}", transports=[transport])
-            async with asyncio.timeout(WAIT_S):
-                await connected.get()
-                site.signal()
-                await site.ended()
-                await site.start()
-                await connected.get()
+            await asyncio.wait_for(connected.get(), WAIT_S)
+            site.signal()
+            await site.ended()
+            await site.start()
+            await asyncio.wait_for(connected.get(), WAIT_S)
         finally:
             await client.disconnect()
 
