@@ -245,7 +245,8 @@ class AsyncServer(BaseServer):
         end = self._lifecycle.end_connection
         if not dismiss:
             end = self._lifecycle.end_transport
-            self.eio.leave_clients()
+            for eio_sid in list(self._connections):
+                self.eio.leave_client(eio_sid)
         try:
             await self._runner.end(self._connections, end, grace_s)
         finally:  # whatever fails or is cancelled, the rest is freed

@@ -395,11 +395,6 @@ class ServerBase(ABC):
         if session is not None:
             session.leave_client()
 
-    def leave_clients(self) -> None:
-        """End the transports of all clients, as :meth:`leave_client` does."""
-        for session in list(self.sockets.values()):
-            session.leave_client()
-
     def post(self, eio_sid: str, packets: Sequence[WirePacket], waits: bool = False) -> bool:
         """
         Send packets, which other clients may share, as :meth:`.SessionState.post` does; never waits.

@@ -64,7 +64,9 @@ class SignalChain:
 
     def leave_clients(self) -> None:
         """End the transports of all clients at once; their disconnect handlers run with :meth:`drain`."""
-        self._server.eio.leave_clients()
+        engine = self._server.eio
+        for eio_sid in list(engine.sockets):
+            engine.leave_client(eio_sid)
 
     async def drain(self, seconds: float) -> None:
         """Drain the server; a failure is logged."""
