@@ -12,9 +12,10 @@ import pytest
 
 from fastsio.aio.lifecycle import REFUSED
 from fastsio.engine.http import MESSAGES, Code
-from fastsio.engine.session_tables import REFUSALS, Reason
+from fastsio.engine.session_tables import REFUSALS
 from fastsio.exceptions import ConnectionRefusedError
 from fastsio.integrations.asgi import UNDOING_FAILED
+from fastsio.protocol.lifecycle import Reasons
 from fastsio.routing.errors import INTERNAL_MESSAGE
 
 if TYPE_CHECKING:
@@ -134,7 +135,7 @@ def test_answers_and_refusals_and_reasons_are_explained() -> None:
     """Those of HTTP, with their codes, of CONNECT_ERROR, and of disconnect handlers."""
     answers = section("The server answers 400")
     codes = {code: text for code, text in MESSAGES.items() if code is not Code.FORBIDDEN}
-    ends = {value for name, value in vars(Reason).items() if not name.startswith("_")}
+    ends = {value for name, value in vars(Reasons).items() if not name.startswith("_")}
 
     assert [text for code, text in codes.items() if f"`{text}` ({int(code)})" not in answers] == []
     assert f"`... is not an accepted origin.` ({int(Code.FORBIDDEN)})" in answers

@@ -8,11 +8,9 @@ from __future__ import annotations
 
 import sys
 from abc import ABC, abstractmethod
-from binascii import b2a_base64
 from dataclasses import dataclass
 from enum import Enum
 from functools import lru_cache
-from os import urandom
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from fastsio.base.options import choose_logger, takes_information
@@ -29,7 +27,8 @@ from fastsio.engine.options import (
     choose_transports,
 )
 from fastsio.engine.request import Request, RequestRefused
-from fastsio.engine.session_tables import REFUSALS, VERDICTS, Asked, Reason, Transport
+from fastsio.engine.session_tables import REFUSALS, VERDICTS, Asked, Transport
+from fastsio.protocol.lifecycle import Reasons
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -40,11 +39,8 @@ if TYPE_CHECKING:
 LOGGER_NAME: Final = "engineio.server"
 #: How long the last frames and the closing handshake may take before the connection is closed without them.
 CLOSE_GRACE_S: Final = 10.0
-#: The bytes of a session's id: 120 bits, which base64 writes in 20 characters without padding.
-RANDOM_BYTES: Final = 15
 #: As many as ``engineio.payload.Payload.max_decode_packets``.
 PACKETS_PER_PAYLOAD: Final = 16
-_URL_SAFE: Final = bytes.maketrans(b"+/", b"-_")
 
 
 class SecondWebSocket(Enum):
@@ -132,7 +128,7 @@ class ServerBase(ABC):
     event_names: ClassVar = ["connect", "disconnect", "message"]
     valid_transports: ClassVar = list(TRANSPORTS)
     compression_methods: ClassVar = list(http.CODINGS)
-    reason = Reason
+    reason = Reasons
     #: ``"AsyncServer"`` or ``"Server"``.
     _kind: ClassVar[str]
     _background: Background
@@ -267,10 +263,6 @@ class ServerBase(ABC):
         # Applications that set it there have imported engineio, which is slow to import.
         payload = getattr(sys.modules.get("engineio.payload"), "Payload", None)
         return PACKETS_PER_PAYLOAD if payload is None else int(payload.max_decode_packets)
-
-    def generate_id(self) -> str:
-        """Return the id of a new session: 20 random characters that need no escapes in URLs."""
-        return b2a_base64(urandom(RANDOM_BYTES), newline=False).translate(_URL_SAFE).decode("ascii")
 
     def stop_admitting(self, grace_s: float) -> None:
         """

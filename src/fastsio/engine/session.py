@@ -27,12 +27,12 @@ from fastsio.engine.session_tables import (
     Beat,
     Life,
     Move,
-    Reason,
     Step,
     Transport,
     Verdict,
 )
 from fastsio.exceptions import PacketError
+from fastsio.protocol.lifecycle import Reasons
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -210,15 +210,15 @@ class SessionState(ABC):
         *error* tells how the client left; it is None when the server ended the WebSocket, or the cause is not known.
         """
         if isinstance(error, ClientLeft):
-            return Reason.CLIENT_DISCONNECT, NORMAL_CLOSURE
+            return Reasons.CLIENT_DISCONNECT, NORMAL_CLOSURE
         if isinstance(error, LinkLost):
-            return Reason.TRANSPORT_CLOSE, error.code
+            return Reasons.TRANSPORT_CLOSE, error.code
         if not isinstance(error, PacketError):
-            return Reason.TRANSPORT_CLOSE, NORMAL_CLOSURE if self.server.is_admitting else GOING_AWAY
+            return Reasons.TRANSPORT_CLOSE, NORMAL_CLOSURE if self.server.is_admitting else GOING_AWAY
         code = closing_code(error)
         self.broke_protocol = True
         self.server.report(f"Closing a websocket session: {error}", f"bad-frame-{code}")
-        return Reason.TRANSPORT_ERROR, code
+        return Reasons.TRANSPORT_ERROR, code
 
     # Attributes of python-engineio's sockets.
 

@@ -169,14 +169,3 @@ class Beat(_Constant):
     EXPIRE = "expire"
     #: Forget the session, which is over.
     FORGET = "forget"
-
-
-class Reason:
-    """Why a session ended, as disconnect handlers are told."""
-
-    SERVER_DISCONNECT: Final = "server disconnect"
-    CLIENT_DISCONNECT: Final = "client disconnect"
-    PING_TIMEOUT: Final = "ping timeout"
-    TRANSPORT_CLOSE: Final = "transport close"
-    TRANSPORT_ERROR: Final = "transport error"
-    SERVER_SHUTDOWN: Final = "server shutting down"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 
 import pytest
 
@@ -359,3 +360,12 @@ def failing(*_args, **_kwargs):
 
 
 # Both:
+
+
+async def test_ids_are_long_fresh_and_fit_into_urls():
+    """As long as python-engineio's, and of the same characters."""
+    engine = Application().engine
+    ids = {engine.generate_id() for _ in range(1000)}
+
+    assert len(ids) == 1000
+    assert all(re.fullmatch(r"[A-Za-z0-9_-]{20}", each) for each in ids)

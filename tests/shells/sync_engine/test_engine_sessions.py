@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from tests.shells.sync_engine.wire import (
@@ -108,3 +110,12 @@ def test_what_the_connect_handler_sends_follows_the_open_packet():
     client, _ = connect_websocket(app)
 
     assert [client.frame() for _ in range(3)] == ["4one", b"two", "4three"]
+
+
+def test_ids_are_long_fresh_and_fit_into_urls():
+    """As long as python-engineio's, and of the same characters."""
+    engine = Application().engine
+    ids = {engine.generate_id() for _ in range(1000)}
+
+    assert len(ids) == 1000
+    assert all(re.fullmatch(r"[A-Za-z0-9_-]{20}", each) for each in ids)

@@ -6,7 +6,8 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 from fastsio.engine.session import SessionState
-from fastsio.engine.session_tables import Move, Reason, Step
+from fastsio.engine.session_tables import Move, Step
+from fastsio.protocol.lifecycle import Reasons
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -41,7 +42,7 @@ class Session(SessionState):
             },
             slow_client_timeout=TIMEOUT_S,
             congested=set(),
-            reason=Reason,
+            reason=Reasons,
             logger=SimpleNamespace(
                 error=lambda *args: self.told.append("slow"), info=lambda text, *args: self.told.append(text % args)
             ),

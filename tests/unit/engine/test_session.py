@@ -19,12 +19,12 @@ from fastsio.engine.session_tables import (
     Beat,
     Life,
     Move,
-    Reason,
     Step,
     Transport,
     Verdict,
 )
 from fastsio.exceptions import PacketError
+from fastsio.protocol.lifecycle import Reasons
 from tests.unit.engine.fake_session import TIMEOUT_S, Clock, Session, opened
 
 
@@ -206,12 +206,12 @@ def test_a_post_is_refused_where_no_poll_could_be_served(moves, why):
 @pytest.mark.parametrize(
     ("error", "reason", "code", "reported"),
     [
-        (ClientLeft(), Reason.CLIENT_DISCONNECT, 1000, []),
-        (LinkLost(1001), Reason.TRANSPORT_CLOSE, 1001, []),
-        (None, Reason.TRANSPORT_CLOSE, 1000, []),
-        (OSError(), Reason.TRANSPORT_CLOSE, 1000, []),
-        (PacketError("too large", limit=1, value=2), Reason.TRANSPORT_ERROR, 1009, ["bad-frame-1009"]),
-        (BadFrame("masked", 1002), Reason.TRANSPORT_ERROR, 1002, ["bad-frame-1002"]),
+        (ClientLeft(), Reasons.CLIENT_DISCONNECT, 1000, []),
+        (LinkLost(1001), Reasons.TRANSPORT_CLOSE, 1001, []),
+        (None, Reasons.TRANSPORT_CLOSE, 1000, []),
+        (OSError(), Reasons.TRANSPORT_CLOSE, 1000, []),
+        (PacketError("too large", limit=1, value=2), Reasons.TRANSPORT_ERROR, 1009, ["bad-frame-1009"]),
+        (BadFrame("masked", 1002), Reasons.TRANSPORT_ERROR, 1002, ["bad-frame-1002"]),
     ],
 )
 def test_how_a_client_leaves_decides_reason_and_code(error, reason, code, reported):
@@ -226,7 +226,7 @@ def test_the_end_of_the_server_has_a_code_of_its_own():
     """RFC 6455: 1001 says that an endpoint is going away."""
     session = opened(Move.SWITCH, is_admitting=False)
 
-    assert session.end_of_websocket(None) == (Reason.TRANSPORT_CLOSE, 1001)
+    assert session.end_of_websocket(None) == (Reasons.TRANSPORT_CLOSE, 1001)
 
 
 # The heartbeat.
@@ -324,8 +324,8 @@ def test_each_verdict_of_a_deadline_is_carried_out(clock):
     assert session.told[2:] == ["wait", TIMEOUT_S]
     session.answered, clock.now = False, 200.0
     session.on_deadline()
-    assert session.told[4:] == ["A client missed its heartbeat, its session is ended", Reason.PING_TIMEOUT]
-    session.claim_end(Reason.PING_TIMEOUT)
+    assert session.told[4:] == ["A client missed its heartbeat, its session is ended", Reasons.PING_TIMEOUT]
+    session.claim_end(Reasons.PING_TIMEOUT)
     session.on_deadline()
     assert session.told[6:] == ["forget"]
 
@@ -409,7 +409,7 @@ def test_a_session_ends_by_the_name_that_engineio_has_for_it():
     session.close()
     session.close(abort=True, reason="why")
 
-    assert session.told == [(Reason.SERVER_DISCONNECT, False), ("why", True)]
+    assert session.told == [(Reasons.SERVER_DISCONNECT, False), ("why", True)]
 
 
 @pytest.mark.parametrize(("moves", "told"), [((Move.POLL,), [SHUTDOWN_PACKET]), ((Move.SWITCH,), [])])
@@ -419,7 +419,7 @@ def test_a_client_of_a_server_that_shuts_down_is_left_once(moves, told):
 
     assert session.leave_client()
     keep = ("retire", Move.POLL in moves)
-    assert session.told == ["clear", *told, keep, "shut", ("over", Reason.SERVER_SHUTDOWN)]
+    assert session.told == ["clear", *told, keep, "shut", ("over", Reasons.SERVER_SHUTDOWN)]
     assert session.closed
     assert not session.leave_client()
 
@@ -563,7 +563,7 @@ def test_a_client_that_reads_nothing_is_refused_and_treated_once(clock):
     session.treat_as_slow()
     session.treat_as_slow()
 
-    assert session.told == ["slow", Reason.TRANSPORT_ERROR]
+    assert session.told == ["slow", Reasons.TRANSPORT_ERROR]
     assert (session.congestion.is_given_up, session.server.congested) == (True, set())
     assert session.pause_s(is_shared=False) == 0
     assert not session.has_room(1, 1, waits=True)

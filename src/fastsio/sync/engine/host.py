@@ -7,8 +7,10 @@ The requests are in :mod:`.server`.
 
 from __future__ import annotations
 
+from binascii import b2a_base64
+from os import urandom
 from time import monotonic
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from fastsio.engine.server_base import ServerBase
 
@@ -17,11 +19,20 @@ if TYPE_CHECKING:
     from fastsio.engine.session import SessionState
 
 
+#: The bytes of a session's id: 120 bits, which base64 writes in 20 characters without padding.
+RANDOM_BYTES: Final = 15
+_URL_SAFE: Final = bytes.maketrans(b"+/", b"-_")
+
+
 class Host(ServerBase):
     """The base of the Engine.IO server, with what its sessions use."""
 
     clock = staticmethod(monotonic)
     hang_watch: HangWatch
+
+    def generate_id(self) -> str:
+        """Return the id of a new session: 20 random characters that need no escapes in URLs."""
+        return b2a_base64(urandom(RANDOM_BYTES), newline=False).translate(_URL_SAFE).decode("ascii")
 
     def sleep(self, seconds: float = 0) -> None:
         """Wait; other tasks, threads or greenlets run meanwhile."""
