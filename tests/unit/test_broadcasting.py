@@ -119,8 +119,8 @@ async def test_what_is_no_room_is_refused(outlet, wrong):
     assert outlet.emitted == []
 
 
-async def test_nobody_may_be_meant(outlet):
-    """An empty list sends nothing."""
+async def test_an_event_without_rooms_is_not_sent(outlet):
+    """``broadcast_on`` returns an empty list."""
 
     class Nobody(BroadcastEvent):
         def broadcast_on(self) -> list[Room]:

@@ -43,7 +43,7 @@ async def test_a_reply_to_a_client_of_this_server_is_not_told_to_others(both, bu
     assert bus.published == []
 
 
-async def test_nobody_is_nobody_everywhere(both, bus):
+async def test_an_empty_list_of_rooms_reaches_no_client(both, bus):
     """An empty list of rooms reaches no client of any server."""
     a, first, _, second = both
 

@@ -54,8 +54,8 @@ def test_a_binary_answer_is_read():
     assert read(message) == Answer("h", "s", "/", 1, [[], "eA=="], binary=True)
 
 
-def test_no_rooms_are_nobody():
-    """An empty list stays empty."""
+def test_an_empty_list_of_rooms_stays_empty():
+    """It does not mean everybody, as None does."""
     assert read({**EMIT, "room": []}).rooms == ()
     assert read({**EMIT, "room": [None, "a"]}).rooms == (None, "a")
 

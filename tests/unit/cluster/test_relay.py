@@ -26,8 +26,8 @@ def test_clients_of_this_server_are_nobody_elses(rooms):
     assert reach(*rooms) is Reach.HERE
 
 
-def test_no_room_is_nobody():
-    """On no server."""
+def test_an_emit_without_rooms_reaches_no_server():
+    """An empty list of rooms."""
     assert reach() is Reach.NOWHERE
     assert reach(has_server=False) is Reach.NOWHERE
 
