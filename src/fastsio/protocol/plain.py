@@ -26,7 +26,7 @@ from pydantic_core import PydanticSerializationError, to_jsonable_python
 from fastsio.exceptions import PacketError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
 #: What the protocol sends as attachments.
 BINARY_TYPES: Final = (bytes, bytearray, memoryview)
@@ -253,25 +253,28 @@ def writes_nan_as_null(model_class: type[BaseModel]) -> bool:
 
 
 def _has_usual_floats(node: Any) -> bool:
-    if isinstance(node, (list, tuple)):
-        return all(_has_usual_floats(item) for item in node)
-    if isinstance(node, dict):
-        config = node.get("config")
-        if isinstance(config, dict) and config.get("ser_json_inf_nan", "null") != "null":
-            return False
-        return all(_has_usual_floats(value) for key, value in node.items() if key not in _NOTES)
-    return True
+    config = node.get("config") if isinstance(node, dict) else None
+    if isinstance(config, dict) and config.get("ser_json_inf_nan", "null") != "null":
+        return False
+    return all(map(_has_usual_floats, _parts(node)))
 
 
 def is_safe(node: Any) -> bool:
     """Tell whether a schema of pydantic-core describes no value whose dump contains bytes."""
-    if isinstance(node, (list, tuple)):
-        return all(is_safe(item) for item in node)
     if isinstance(node, dict):
         if _is_text(node):
             return True
-        return _is_safe_schema(node) and all(is_safe(value) for key, value in node.items() if key not in _NOTES)
-    return True
+        if not _is_safe_schema(node):
+            return False
+    return all(map(is_safe, _parts(node)))
+
+
+def _parts(node: Any) -> Iterable[Any]:
+    """Return what is in a part of a schema; a dict without a type maps the names of fields, or tags, to schemas."""
+    if isinstance(node, dict):
+        is_schema = isinstance(node.get("type"), str)
+        return [value for key, value in node.items() if not (is_schema and key in _NOTES)]
+    return node if isinstance(node, (list, tuple)) else ()
 
 
 def _is_text(node: Mapping[str, Any]) -> bool:
@@ -282,7 +285,7 @@ def _is_text(node: Mapping[str, Any]) -> bool:
 
 
 def _is_safe_schema(node: Mapping[str, Any]) -> bool:
-    """Tell whether one level is safe; a dict without a type is not a schema, it maps names to schemas."""
+    """Tell whether a dict of a schema is safe, apart from the schemas in it."""
     kind = node.get("type")
     if isinstance(kind, str) and kind not in _SAFE_TYPES:
         return False

@@ -215,6 +215,25 @@ class Nested(BaseModel):
     inner: Bytes
 
 
+class NamedLikeSchema(BaseModel):
+    """A field is named like a key of a schema that holds no schema."""
+
+    metadata: bytes
+
+
+class Dog(BaseModel):
+    kind: Literal["default"]
+    data: bytes
+
+
+class Cat(BaseModel):
+    kind: Literal["cat"]
+
+
+class TaggedLikeSchema(BaseModel):
+    pet: Dog | Cat = Field(discriminator="kind")
+
+
 class Open(BaseModel):
     model_config = ConfigDict(extra="allow")
 
@@ -265,7 +284,21 @@ def test_a_model_of_text_and_numbers_has_no_bytes():
 
 
 @pytest.mark.parametrize(
-    "model", [Bytes, Nested, Open, Anything, Lettered, Literally, Serialized, Computed, OwnDump, Unfinished]
+    "model",
+    [
+        Bytes,
+        Nested,
+        NamedLikeSchema,
+        TaggedLikeSchema,
+        Open,
+        Anything,
+        Lettered,
+        Literally,
+        Serialized,
+        Computed,
+        OwnDump,
+        Unfinished,
+    ],
 )
 def test_a_model_that_may_hold_bytes_is_searched(model):
     """Only certainty skips the search."""

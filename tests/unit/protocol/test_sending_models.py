@@ -39,6 +39,12 @@ class Around(BaseModel):
     inner: list[Constants]
 
 
+class NamedLikeSchema(BaseModel):
+    """The field is named like a key of a schema that holds no schema."""
+
+    config: Constants
+
+
 class Anything(BaseModel):
     value: Any
 
@@ -110,6 +116,8 @@ def test_nan_in_a_model_that_is_in_a_model_is_null_too(codec):
     """Its own configuration is the one that counts for pydantic."""
     for _ in range(2):
         assert strictly(codec.dumps([Around(inner=[Constants(value=math.nan)])])) == [{"inner": [{"value": None}]}]
+        named = NamedLikeSchema(config=Constants(value=math.nan))
+        assert strictly(codec.dumps([named])) == [{"config": {"value": None}}]
         assert strictly(codec.dumps([Pair(Constants(value=math.nan))])) == [{"left": {"value": None}, "right": None}]
 
 
