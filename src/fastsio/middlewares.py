@@ -11,6 +11,7 @@ import inspect
 import logging
 import time
 from collections import OrderedDict, deque
+from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 from fastsio.engine.request import PROTOCOL_KEY
@@ -151,24 +152,26 @@ def rate_limit_middleware(
 
 
 class RateWindow:
-    """A sliding window for each client; ValueError for a number that is not positive."""
+    """A sliding window for each client; threads may share it. ValueError for a number that is not positive."""
 
     def __init__(self, max_requests: int, window_s: float) -> None:
         if max_requests < 1 or window_s <= 0:
             raise ValueError(f"max_requests={max_requests!r}, window={window_s!r}: both must be positive")
         self._max_requests = max_requests
         self._window_s = window_s
+        self._lock = Lock()
         self._taken: OrderedDict[str, deque[float]] = OrderedDict()
 
     def count(self, client: str, now_s: float) -> float:
-        """Count an event of *client*, unless it is one too many: then return the seconds until one is counted."""
-        taken = self._taken.setdefault(client, deque(maxlen=self._max_requests))
-        if len(taken) == self._max_requests and now_s - taken[0] < self._window_s:
-            return self._window_s - (now_s - taken[0])
-        taken.append(now_s)
-        self._taken.move_to_end(client)
-        self._forget_idle(now_s)
-        return 0.0
+        """Count an event of *client* and return 0, or return the seconds until its next event is counted."""
+        with self._lock:
+            taken = self._taken.setdefault(client, deque(maxlen=self._max_requests))
+            if len(taken) == self._max_requests and now_s - taken[0] < self._window_s:
+                return self._window_s - (now_s - taken[0])
+            taken.append(now_s)
+            self._taken.move_to_end(client)
+            self._forget_idle(now_s)
+            return 0.0
 
     def _forget_idle(self, now_s: float) -> None:
         """Remove clients whose last event is out of the window; the table is in the order of last events."""

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
+from threading import Thread
+
 import pytest
 
+from fastsio import middlewares
 from fastsio.middlewares import RateWindow
 
 
@@ -33,6 +37,27 @@ def test_idle_clients_are_forgotten():
         window.count(f"c{number}", float(number))
 
     assert len(window) == 10
+
+
+def test_threads_count_one_after_the_other(monkeypatch):
+    """An event that another thread counts while idle clients are looked for waits for its turn."""
+    others: list[Thread] = []
+
+    class Interrupted(OrderedDict):
+        def items(self):
+            reading = iter(super().items())
+            if not others:
+                others.append(Thread(target=window.count, args=("b", 0.0)))
+                others[0].start()
+                others[0].join(0.05)
+            yield from reading
+
+    monkeypatch.setattr(middlewares, "OrderedDict", Interrupted)
+    window = RateWindow(1, 10.0)
+
+    assert window.count("a", 0.0) == 0.0
+    others[0].join()
+    assert len(window) == 2
 
 
 @pytest.mark.parametrize(("most", "length"), [(0, 1.0), (1, 0.0), (-1, 1.0)])
