@@ -365,8 +365,8 @@ class AsyncServer(BaseServer):
         if not self.async_handlers:
             raise RuntimeError("Cannot use call() when async_handlers is False.")
         waiter = AckWaiter(self.manager)
-        await self.emit(event, data, room=target, namespace=namespace, callback=waiter, ignore_queue=ignore_queue)
         try:
+            await self.emit(event, data, room=target, namespace=namespace, callback=waiter, ignore_queue=ignore_queue)
             await concurrency.wait_event(waiter.event, timeout)
         finally:
             waiter.withdraw()

@@ -309,8 +309,8 @@ class Server(BaseServer):
         if not self.async_handlers:
             raise RuntimeError("Cannot use call() when async_handlers is False.")
         waiter = AckWaiter(self.manager)
-        self.emit(event, data, room=target, namespace=namespace, callback=waiter, ignore_queue=ignore_queue)
         try:
+            self.emit(event, data, room=target, namespace=namespace, callback=waiter, ignore_queue=ignore_queue)
             concurrency.wait_event(waiter.event, timeout)
         finally:
             waiter.withdraw()

@@ -65,6 +65,16 @@ async def test_a_call_to_nobody_fails_at_once(sio, wire):
     assert len(errors) == 1
 
 
+async def test_nothing_waits_for_the_answer_to_a_call_that_could_not_be_sent(sio, wire):
+    """A client does not acknowledge what it was not asked."""
+    client = await wire.join()
+
+    with pytest.raises(TypeError, match="ask"):
+        await sio.call("ask", object(), to=client.sid)
+
+    assert sio.manager.callbacks[client.sid] == {}
+
+
 async def test_a_call_to_a_room_waits_while_one_is_left_to_answer(sio, wire):
     """The first who answers has answered; when the last has left it fails."""
     one, two = await wire.join(), await wire.join()
