@@ -8,6 +8,7 @@ like a client's sid is not stored: the client's entry in its namespace stands fo
 from __future__ import annotations
 
 from collections.abc import Collection, Hashable, Iterable, Iterator, Mapping
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -150,10 +151,8 @@ class RoomTable:
 
         ``(None,)`` is all clients, an empty list no client. Not a copy if there is one room and *skip* is empty.
         """
-        found: Members = _NOBODY
-        for index, room in enumerate(rooms):
-            members = self.members(namespace, room)
-            found = members if index == 0 else {**found, **members}
+        tables = [self.members(namespace, room) for room in rooms]
+        found = tables[0] if len(tables) == 1 else dict(chain.from_iterable(table.items() for table in tables))
         if skip and found:
             found = {sid: client for sid, client in found.items() if sid not in skip}
         return found
