@@ -24,6 +24,7 @@ from fastsio.base.options import (
     choose_logger,
     choose_packet_class,
     known_options,
+    limits_of,
     parameters_of,
     take_fields,
 )
@@ -272,10 +273,7 @@ def split_client_options(options: dict[str, Any]) -> tuple[ClientOptions, Limits
     rest = dict(options)
     own, limits = take_fields(ClientOptions, rest), take_fields(Limits, rest)
     rest["logger"] = rest.pop("engineio_logger", False)
-    try:
-        return ClientOptions(**own), Limits(**{**_LIMITS, **limits}), rest
-    except ValueError as exc:
-        raise SetupError(str(exc)) from exc
+    return ClientOptions(**own), limits_of({**_LIMITS, **limits}), rest
 
 
 #: The schemes that the URL of a server may have; without one it is http.

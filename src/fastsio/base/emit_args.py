@@ -95,15 +95,15 @@ def emit_options(
     to: Any, room: Any, skip_sid: Any, namespace: str | None, callback: Any, ignore_queue: bool, *, wait: bool
 ) -> dict[str, Any]:
     """Return the arguments of an ``emit()`` or ``send()`` beside its event and payload, by their names."""
-    options = {
+    return {
         "to": to,
         "room": room,
         "skip_sid": skip_sid,
         "namespace": namespace,
         "callback": callback,
         "ignore_queue": ignore_queue,
+        **wait_option(wait=wait),
     }
-    return options if wait else {**options, "wait": False}  # an emit() that is overridden may lack it
 
 
 def unwaited(emit: Any) -> dict[str, bool]:

@@ -168,10 +168,15 @@ def split_options(options: dict[str, Any]) -> tuple[ServerOptions, Limits, dict[
         limits.setdefault("max_binary_bytes", message_size)
         own.setdefault("max_held_bytes", message_size)
         own.setdefault("max_handler_bytes", 2 * message_size)
+    return ServerOptions(**own), limits_of(limits), rest
+
+
+def limits_of(limits: dict[str, Any]) -> Limits:
+    """Return the limits of a server or client; raise SetupError if one is not valid."""
     try:
-        return ServerOptions(**own), Limits(**limits), rest
+        return Limits(**limits)
     except ValueError as exc:
-        raise exc if isinstance(exc, SetupError) else SetupError(str(exc)) from exc
+        raise SetupError(str(exc)) from exc
 
 
 def takes_information(logger: Any) -> bool:

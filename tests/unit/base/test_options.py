@@ -68,8 +68,9 @@ def test_budgets_grow_with_the_largest_message():
 def test_a_wrong_value_names_the_option(options):
     """The error says which option and which value."""
     (name,) = options
-    with pytest.raises(SetupError, match=name):
+    with pytest.raises(SetupError, match=name) as raised:
         split_options(options)
+    assert raised.value.__cause__ is not raised.value
 
 
 def test_some_bounds_can_be_taken_away():
