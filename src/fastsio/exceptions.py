@@ -24,8 +24,8 @@ All errors that fastsio raises, as one tree.
         ├── SignatureError
         └── DependencyCycleError
 
-The first four are python-socketio's. None of them is a subclass of the
-builtin with the same name, as there.
+SocketIOError and the errors from ConnectionError to DisconnectedError are
+python-socketio's. As there, none is a subclass of the builtin of its name.
 """
 
 from __future__ import annotations

@@ -1,1 +1,1 @@
-"""The asyncio shell: servers, managers and the Engine.IO transport, which read, ask the floors below, await, write."""
+"""The half for asyncio: servers, clients, managers and the Engine.IO transport. Modules without I/O decide for them."""

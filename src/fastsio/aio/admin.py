@@ -208,7 +208,7 @@ class InstrumentedAsyncServer:
             await self.sio.leave_room(sid, room, namespace=namespace)
 
     async def admin_disconnect(self, _: str, namespace: str, close: Any, room_filter: Any = None) -> None:
-        """End clients' namespace, or with *close* their connection if it is one of this server."""
+        """Disconnect clients from a namespace; with *close*, end the connections of those of this server."""
         for sid, eio_sid in self._watch.targets(namespace, room_filter):
             if close and eio_sid is not None:
                 await self.sio.__fastsio__.lifecycle.end_connection(eio_sid)
@@ -218,7 +218,7 @@ class InstrumentedAsyncServer:
     # Reports
 
     def serialize_socket(self, sid: str, namespace: str, eio_sid: str | None = None) -> dict[str, Any]:
-        """Describe a client as the UI wants it; what its session holds stays here."""
+        """Describe a client as the UI wants it, without its session data."""
         return self._watch.describe_client(sid, namespace, eio_sid)
 
     async def _run(self, wake: Any) -> None:

@@ -155,7 +155,7 @@ class Dispatcher:
             self._server.eio.post(eio_sid, frames, waits)
 
     async def reply_frames(self, eio_sid: str, frames: Sequence[MessagePacket]) -> bool:
-        """Send frames as :meth:`send_frames` does, and wait while the client is behind; False if it takes them not."""
+        """Send frames as :meth:`send_frames` does, and wait while the client is behind; False if not sent."""
         if self._shared.shows_frames:
             await self.send_frames(eio_sid, frames)
             return True
@@ -515,8 +515,8 @@ class Dispatcher:
         Its dependencies are closed first, because one of them may raise another exception to answer with. The result of
         an exception handler is the acknowledgement. Without one the client gets the error object: as the
         acknowledgement if it asked for one, otherwise as ``error`` event. The failure of a plain handler, which
-        python-socketio does not answer, is not answered; it is raised if a test client has replaced ``_send_packet``,
-        whose test fails.
+        python-socketio does not answer, is not answered. If a test client has replaced ``_send_packet``, that failure
+        is raised, so that the test fails.
         """
         exc = await context.afail(exc)
         endpoint = self._registry.exception_endpoint(exc, route.scopes)

@@ -74,7 +74,7 @@ class AsyncManager(BaseManager):
         """Mark a client as connected, and send the frames that were held for it."""
         with self._lock:
             client, frames = self._table.get(namespace, sid), []
-            if client is not None and client.is_behind:  # again, since it was sent what did not fit before
+            if client is not None and client.has_overflowed:  # once more, since it was sent what it had missed
                 parts = self._recovery.read_on(client)
                 if parts is None:
                     self._recovery.cut_off(client)

@@ -74,7 +74,7 @@ class RemoteAnswer(ExpectedAcks):
     """
     Sends the acknowledgement of a client of this server to the server that has emitted the event.
 
-    *refuse* sends that there will be none; it is None if a client of another server may still send one.
+    *refuse* tells that server that there will be none; None if a client of another server may still send one.
     """
 
     def __init__(
@@ -101,8 +101,8 @@ class AsyncPubSubManager(AsyncManager):
     A subclass has ``async def _publish(self, data)``, which sends a dict to all servers and raises when it cannot, and
     ``_listen(self)``, an asynchronous generator that connects when it is entered, yields what was published as a dict
     or as :meth:`_encode` has written it, and raises when the connection breaks: it is then entered again, after a
-    while. It may call :meth:`_on_listening` once it is subscribed. A class where it always does may have
-    ``serves_when_listening = True``: the first clients of a server wait for it, so that they miss nothing.
+    while. It may call :meth:`_on_listening` once it is subscribed. A class whose ``_listen()`` always calls that may
+    have ``serves_when_listening = True``: the first clients of a server wait for the call, so that they miss nothing.
 
     Making one does no I/O. Methods that ask or tell other servers raise BusError when the broker does not take the
     message.

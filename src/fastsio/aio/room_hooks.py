@@ -88,7 +88,7 @@ async def admit(hooks: RoomHooks, context: Context, room: NamedRoom) -> None:
     if hooks.can_join is None:
         return
     allowed = await concurrency.resolved(await ask(hooks.can_join, context, room))
-    if isawaitable(allowed):  # any object is true, and this one has not even been asked
+    if isawaitable(allowed):  # it counts as true, although the hook has not run
         raise TypeError(f"{hooks.can_join.label} returned something to be awaited; on this server it cannot be")
     if not allowed:
         raise RoomAccessError

@@ -47,7 +47,7 @@ _UNSET: Final = object()
 #: Events that begin before other tasks have a turn.
 FAIR_SHARE: Final = 256
 HAS_EAGER_TASKS: Final = sys.version_info >= (3, 12)
-#: How many routes whose handlers wait are remembered; those of an application, however it makes them anew.
+#: How many routes whose handlers wait are remembered. There are more only where each event gets a route of its own.
 MAX_WAITING_ROUTES: Final = 4096
 
 #: What ``start_background_task()`` returns.
@@ -327,7 +327,7 @@ class HandlerRunner(BaseHandlerRunner):
     def _may_start(self, connection: Connection, size_bytes: int) -> bool:
         """Return whether a connection may have one more handler under way, and if so count the size of its event."""
         if not connection.starting and not connection.tasks:
-            connection.handler_bytes = 0  # a task that was cancelled before it began has not said so
+            connection.handler_bytes = 0  # a task that was cancelled before it began has not released its size
         return super()._may_start(connection, size_bytes)
 
     def handle_event(

@@ -1,7 +1,7 @@
 """
 A client for programs without handlers: what arrives is kept until it is asked for.
 
-This module stands on a client, and must not know packets.
+This module uses a client, and must not know packets.
 """
 
 from __future__ import annotations

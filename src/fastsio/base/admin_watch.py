@@ -1,8 +1,8 @@
 """
 What the admin interface knows of its server: it counts and describes what the server does, and keeps reports of it.
 
-The server tells it, which calls it its observer. It never waits and looks at no clock: ``fastsio.aio.admin``
-and ``fastsio.sync.admin`` take the reports and send them.
+The server calls its methods, and knows it as its *observer*. It never waits and looks at no clock. The reports are sent
+by ``fastsio.aio.admin`` and ``fastsio.sync.admin``.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from fastsio.base.admin import AdminSettings, EventCounts
     from fastsio.state import Client
 
-#: The room of those who have shown who they are; reports go nowhere else.
+#: The room of the administrators that have logged in. A report goes to this room, or to one of them.
 ADMINISTRATORS: Final = "administrators"
 #: The event with all clients of this server, which replaces a page's list; the event for each client that is added.
 ALL_CLIENTS: Final = "all_sockets"
@@ -48,7 +48,7 @@ class AdminWatch:
     handles packets.
 
     Args:
-        on_connection: Called when a connection begins; it sees to it that reports are sent.
+        on_connection: Called when a connection begins; starts what sends the reports.
         on_begin: Called when the server takes clients again after its end.
         on_end: Called when the server shuts down.
 
@@ -250,7 +250,7 @@ class AdminWatch:
     # Descriptions
 
     def describe_client(self, sid: str, namespace: str, eio_sid: str | None = None) -> dict[str, Any]:
-        """Describe a client as the UI wants it; what its session holds stays here."""
+        """Describe a client as the UI wants it, without its session data."""
         manager = self._server.manager
         known: Any = eio_sid or manager.eio_sid_from_sid(sid, namespace)
         return {

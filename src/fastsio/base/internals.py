@@ -45,7 +45,8 @@ class ServerInternals:
         recovery: The part that brings lost clients back; None without that option.
         recovery_state: The sessions and events that it keeps in memory; None without that option.
         histories: The events that room classes keep; None while no such class is registered.
-        shows_frames: Whether the application has a ``_send_eio_packet()`` of its own, which is called for each frame.
+        shows_frames: Whether the application has a ``_send_eio_packet()`` of its own, which is called for each frame of
+            an emitted event.
     """
 
     options: ServerOptions

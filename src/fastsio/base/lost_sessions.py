@@ -109,11 +109,11 @@ class LostSessions:
         left_s = max(0.0, session.until - self._now())
         self._deadlines.set(session, min(self._presence_grace_s, left_s) if session.is_present else left_s)
 
-    def _on_due(self, members: list[Any]) -> None:
+    def _on_due(self, due: list[Any]) -> None:
         with self._lock:
             if self._is_stopped():
                 return
-            sessions = [each for each in members if each in self.kept]
+            sessions = [each for each in due if each in self.kept]
             # The next timer is set in this thread: a task that is started below may find no thread for it.
             for session in sessions:
                 self._deadlines.set(session, RETRY_S)

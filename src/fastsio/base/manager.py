@@ -420,7 +420,7 @@ class BaseManager:
             self._acks.discard(sid, ack_id)
 
     def abandon_rooms(self, namespace: str, rooms: Iterable[Hashable]) -> None:
-        """Note that a client that was away does not come back to its rooms."""
+        """Handle that a client that was away does not come back to its rooms."""
 
     def end_join(self, namespace: str, room: Hashable) -> None:
         """End what ``begin_join()`` began: the client has joined the room, or may not join it."""

@@ -62,7 +62,7 @@ class ConnectionStateRecovery:
             before, and clients come back to a server that is started after it. None keeps them in memory, or where the
             client manager keeps them for all nodes.
 
-    A client that missed an event which is kept no longer gets a new session.
+    A client that has missed an event gets a new session if the event is not kept any more.
 
     Raises:
         SetupError: A value is not a positive number, *skip_middlewares* is no bool, or *store* has not the methods.

@@ -260,7 +260,7 @@ class RecoveryState:
         """
         with self.lock:
             recovery, held = client.recovery, client.outgoing
-            if not client.is_behind or recovery is None or held is None:
+            if not client.has_overflowed or recovery is None or held is None:
                 return []
             session = self.session_of(client)
             if held.is_given_up or self._log.has_missed_dropped(session, recovery.held_upto):
@@ -374,7 +374,7 @@ class RecoveryState:
         return self._sessions.get(namespace, sid) is not None
 
     def take_dismissed(self, namespace: str, sid: str) -> SavedSession | None:
-        """Remove and return the session of a lost client; one that is about to leave gets none."""
+        """Remove and return the session of a lost client; for a client that is still leaving, none will be kept."""
         client = self._server.manager.client_of(sid, namespace)
         with self.lock:
             if client is not None and client.recovery is not None:

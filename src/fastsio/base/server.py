@@ -57,9 +57,9 @@ if TYPE_CHECKING:
     from fastsio.state import Client
 
 T = TypeVar("T")
-#: The least seconds between two looks which connections are due: of many, several end together.
+#: The fewest seconds between two calls of :meth:`DrainSchedule.due`; of many connections, several then end together.
 LEAST_STEP_S: Final = 0.05
-#: The most: the caller may find that all clients have left.
+#: The most seconds: the caller also looks whether all clients have left.
 MOST_STEP_S: Final = 0.25
 
 

@@ -85,7 +85,7 @@ def pack(arguments: Sequence[Any], codec: JSONCodec = DEFAULT_CODEC) -> tuple[li
 
     Args:
         arguments: The arguments.
-        codec: The JSON of the bus; one of the application's choice converts models and the like, as for clients here.
+        codec: The JSON of the bus. An application's own JSON module also converts models and the like.
 
     Returns:
         The ``data`` of a message, and whether it is binary.

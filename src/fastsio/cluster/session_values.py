@@ -63,9 +63,9 @@ class SessionValues:
         """
         Return the command that stores a session unless another node has stored it since.
 
-        It goes into *stored*, the digests of the values that this node may have stored; *also* are further ones that
-        may be replaced. Threads may send two such commands in either order, so the digest before the last one is kept
-        as well. If *expires_ms* is empty, the time of the old value stays.
+        Its digest goes into *stored*, the digests of the values that this node may have stored; *also* are digests of
+        further values that may be replaced. Threads may send two such commands in either order, so the digest before
+        the last one is kept as well. If *expires_ms* is empty, the time of the old value stays.
         """
         with self._guard:
             known, stored[:] = tuple(stored), (digest(value), *(stored[:1] or [NOTHING]))

@@ -17,7 +17,7 @@ class _ClientAcks:
 
     def __init__(self) -> None:
         self.last_id = 0
-        # The first entry of a dict that others were taken from is searched for, that of an OrderedDict is not.
+        # An OrderedDict has its first entry at hand; a dict searches for it behind the entries that were removed.
         self.callbacks: OrderedDict[int, Any] = OrderedDict()
 
 
@@ -52,7 +52,7 @@ class PendingAcks:
         return client.last_id
 
     def start_after(self, sid: str, ack_id: int) -> None:
-        """Begin to count the ids of a client after one, for a client that may still answer earlier ids."""
+        """Let the ids of a client go on after *ack_id*: the client may still answer earlier ids."""
         self._clients.setdefault(sid, _ClientAcks()).last_id = ack_id
 
     def pop(self, sid: str, ack_id: int) -> Any | None:

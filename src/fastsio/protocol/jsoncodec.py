@@ -243,7 +243,7 @@ class AdaptedCodec:
 
 
 def adapt(module: Any) -> JSONCodec:
-    """Make a codec of the application's JSON module; a codec is returned as it is, and None is the default."""
+    """Make a codec of the application's JSON module; fastsio's codecs are returned as they are; None is the default."""
     if module is None:
         return DEFAULT_CODEC
     if isinstance(module, (StdlibCodec, OrjsonCodec, AdaptedCodec)):

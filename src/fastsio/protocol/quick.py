@@ -22,12 +22,12 @@ if TYPE_CHECKING:
 
     from fastsio.protocol.limits import Limits
 
-#: Ids of clients count from 0: nearly all are shorter than this.
+#: Where the payload of an event begins at the latest; clients count ids from 0, so nearly all ids are short enough.
 ID_END: Final = 10
 
 #: An event in the root with one argument, an attachment: its id and its name, which has no escapes.
 BINARY_EVENT: Final = re.compile(r'51-([0-9]{0,9})\["([^"\\\x00-\x1f]*)",\{"_placeholder":true,"num":0\}\]')
-#: The levels of its payload: an array, and the object that stands for the attachment.
+#: The levels of the payload of such an event: an array, and the object that stands for the attachment.
 BINARY_EVENT_DEPTH: Final = 2
 
 #: Name and arguments of an event, and the id of the acknowledgement that is asked for.

@@ -208,8 +208,8 @@ class Client:
         held: Packets that wait for the connect handler, or None while nothing waits.
         recovery: What it needs to come back after a loss; None if the server does not recover connections.
         outgoing: Frames that wait until the client has been told that it is connected; None once it has been.
-        rooms: The rooms that it entered, in that order; None until the first. Only the room table adds to it, and
-            removes. The values are the positions in the log of :mod:`.recovery` at which it entered, or None.
+        rooms: The rooms that it entered, in that order; None while there are none. Only the room table adds and removes
+            rooms. The values are the positions in the log of :mod:`.recovery` at which it entered, or None.
         gone: An event that is set when the client has left and its handlers are done; None while nothing waits for it.
         is_told: Whether its CONNECT has been answered, so that it can be sent a DISCONNECT.
     """
@@ -288,8 +288,8 @@ class Client:
         return True
 
     @property
-    def is_behind(self) -> bool:
-        """Whether events that could not wait for it are to be read out of the log before it is let in."""
+    def has_overflowed(self) -> bool:
+        """Whether frames did not fit into :attr:`outgoing`; the log has these events for the client."""
         return self.recovery is not None and self.outgoing is not None and self.outgoing.is_full
 
     def drop_outgoing(self) -> None:

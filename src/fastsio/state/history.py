@@ -248,7 +248,7 @@ class RoomLogs:
         position: int | None = None,
     ) -> list[str]:
         """
-        Add the newest event of a room, and drop what is beyond the limits; return the rooms without events since then.
+        Add the newest event of a room, and drop what is beyond the limits; return the rooms that have no more events.
 
         The event is not for the sids in *skip*, nor for clients in the rooms *without*. *position* is its place in the
         log that processes share; None without such a log.

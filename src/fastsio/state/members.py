@@ -332,7 +332,7 @@ class MemberTable:
         """
         Mark a member as removed; return whether the caller runs ``on_leave`` now.
 
-        While ``on_join`` runs it is the caller of :meth:`mark_present`.
+        While ``on_join`` runs, the caller of :meth:`mark_present` runs it instead.
         """
         with self._lock:
             was = member.stage

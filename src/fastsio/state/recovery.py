@@ -422,7 +422,7 @@ class SavedSession:
     foreign_offset: str | None = None
     log: str = ""
     as_of: Any = None
-    timer_key: float = field(default=0.0)
+    timer_key: float = 0.0
 
 
 class Found(NamedTuple):

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 class _Value(AbstractContextManager[None]):
     """
-    One value of a scope. Every event that was given it leaves it as a context manager when it is over.
+    One value of a scope; a context manager that each event which uses the value leaves at its end.
 
     Attributes:
         settled: Set when it is open, or could not be opened.

@@ -120,7 +120,7 @@ class Lifecycle:
         with nullcontext() if self._recovery is None else self._recovery.state.lock:  # no session is restored meanwhile
             connection.is_lost = True
         with connection.lock:
-            pass  # a client that is being accepted has been; after this none is
+            pass  # wait until a client that is being accepted is; from now on none is accepted
         with self._runner.noted_as_leaving():
             for client in list(connection.clients.values()):
                 self._leave_lost(client, reason)
@@ -329,7 +329,7 @@ class Lifecycle:
         if recovery is not None and (recovery.members or recovery.joined):
             members = self._let_back_in(client, recovery)
         with connection.lock:
-            # One that is lost is about to leave, which may take time; it must not be connected meanwhile.
+            # The client of a lost connection is about to leave, which may take time; it is not accepted meanwhile.
             if connection.is_lost or not client.try_advance(Happening.ACCEPT, NamespaceState.CONNECTING):
                 return
             self._deadlines.clear(connection)
@@ -338,7 +338,7 @@ class Lifecycle:
             if connection.decoder.pending:
                 self.watch_attachments(connection)
             missed = [] if recovery is None or self._recovery is None else self._recovery.state.take_missed(client)
-            waiting, is_caught_up = None, not (missed or client.is_behind)
+            waiting, is_caught_up = None, not (missed or client.has_overflowed)
             if is_caught_up:
                 # A thread that disconnects the client waits until CONNECT has been answered.
                 waiting = None if server.always_connect else self.replies.confirm(client)
@@ -412,7 +412,7 @@ class Lifecycle:
                 self._keep_and_remove(client, reason)
             else:
                 self._remove_client(client)
-            # When the server shuts down, it has the time of a handler; it may be what shuts the server down.
+            # At a shutdown the connect handler has as much time as any handler; it may have called shutdown() itself.
             if connecting is not None and reason != Reasons.SERVER_SHUTDOWN:
                 concurrency.cancel(connecting)
 
@@ -572,7 +572,7 @@ class Lifecycle:
             waiting = self.replies.confirm(client)
         self.replies.wait_until_read(waiting)
         following: list[Any] | None = batches[1:]
-        while following or client.is_behind:
+        while following or client.has_overflowed:
             if not self.replies.send_missed(client, following or ()):
                 return False
             following = recovery.state.read_on(client)

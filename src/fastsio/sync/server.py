@@ -232,8 +232,8 @@ class Server(BaseServer):
             namespace: The namespace; None is ``"/"``, for the object of a room class where that is registered.
             callback: Called with what each client acknowledges.
             ignore_queue: Send to this process's clients only.
-            wait: Whether to wait while a client of this process is behind and reads. The event is in its place before
-                the wait begins; a caller that must not wait says False.
+            wait: Whether to wait while a client of this process is behind and reads. Before the wait begins, the event
+                is queued for all recipients. Give False where the caller must not wait.
 
         Raises:
             ValueError: The event's name is not valid, or the namespace has no slash in front.
@@ -320,7 +320,7 @@ class Server(BaseServer):
 
     def enter_room(self, sid: str, room: Hashable, namespace: str | None = None) -> None:
         """
-        Put a client into a room; into that of a room class without its hooks.
+        Put a client into a room; the hooks of a room class are not called.
 
         Args:
             sid: The client.

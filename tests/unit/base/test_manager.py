@@ -517,7 +517,7 @@ def test_what_a_recoverable_client_is_held_up_to_is_known(connecting):
 
     connecting.manager.server.__fastsio__.recovery_state.log.last = 8
     assert connecting.manager._hold(connecting.client, frames(1), is_logged=True)
-    assert (connecting.client.recovery.held_upto, connecting.client.is_behind) == (7, True)
+    assert (connecting.client.recovery.held_upto, connecting.client.has_overflowed) == (7, True)
     assert (connecting.cut, connecting.logged) == ([], [])
 
 

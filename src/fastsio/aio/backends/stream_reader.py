@@ -89,7 +89,7 @@ class StreamReader:
             fresh = entries_of(stream, found[0] if isinstance(found[0], list) else found)
             entries += fresh
             if len(fresh) >= self._behind and stream == self._streams[0] and not await self._has(client, was):
-                # It is behind, and the stream was cut faster than it reads.
+                # The stream was cut faster than this node reads it.
                 self._on_gap(before(fresh[0].position))
         return entries
 
@@ -107,7 +107,7 @@ class StreamReader:
         if oldest is None:
             anchor = await self._anchor(client)
             oldest = await self._first(client, main)
-            # All that is in it is new; other nodes may have been faster.
+            # The stream was empty, so all its entries are new; another node may have added one before the anchor.
             start = newest = before(anchor if oldest is None else oldest.position)
         else:
             start, newest = before(oldest.position), await self._newest(client, main) or oldest.position
