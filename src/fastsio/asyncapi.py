@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 from enum import Enum
+from itertools import count
 from typing import TYPE_CHECKING, Any, Final, get_args
 
 from pydantic import BaseModel, TypeAdapter
@@ -218,18 +219,26 @@ class Schemas:
         if message.model is None:
             return {}
         suffix = "Camel" if message.camelize else ""
-        template = f"{REF}{{model}}{suffix}"
-        schema = TypeAdapter(message.model).json_schema(by_alias=True, ref_template=template, mode="serialization")
-        found = schema.pop("$defs", {})
-        if isinstance(message.model, type) and "properties" in schema:
-            found[message.model.__name__] = schema
-            schema = {"$ref": f"{REF}{message.model.__name__}{suffix}"}
-        if message.camelize:
-            kept = set(_aliases(message.model))
-            found = {name: _camelized(each, kept) for name, each in found.items()}
-        for name, each in found.items():
-            self.definitions.setdefault(f"{name}{suffix}", each)
+        for number in count(1):  # of two classes of one name, the second gets a number
+            schema, found = _schema_of(message, suffix if number == 1 else f"{suffix}{number}")
+            if all(self.definitions.get(name, each) == each for name, each in found.items()):
+                break
+        self.definitions |= found
         return schema
+
+
+def _schema_of(message: Message, suffix: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return the schema of a message's content, and the definitions that it refers to, by names with *suffix*."""
+    template = f"{REF}{{model}}{suffix}"
+    schema = TypeAdapter(message.model).json_schema(by_alias=True, ref_template=template, mode="serialization")
+    found = schema.pop("$defs", {})
+    if isinstance(message.model, type) and "properties" in schema:
+        found[message.model.__name__] = schema
+        schema = {"$ref": f"{REF}{message.model.__name__}{suffix}"}
+    if message.camelize:
+        kept = set(_aliases(message.model))
+        found = {name: _camelized(each, kept) for name, each in found.items()}
+    return schema, {f"{name}{suffix}": each for name, each in found.items()}
 
 
 def _camelized(schema: dict[str, Any], kept: set[str]) -> dict[str, Any]:

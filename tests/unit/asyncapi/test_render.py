@@ -7,7 +7,7 @@ from enum import Enum
 from typing import Any
 
 import pytest
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, create_model
 
 from fastsio.asyncapi import Channel, Direction, Message, Operation, render
 from fastsio.exceptions import SetupError
@@ -137,6 +137,25 @@ def test_servers_and_a_description_are_passed_on() -> None:
 
     assert document["servers"] == servers
     assert document["info"]["description"] == "d"
+
+
+def test_two_classes_of_one_name_have_a_schema_each() -> None:
+    """Also if only a class inside them differs; messages of one class share its schema."""
+
+    def posted(kind: type) -> type[BaseModel]:
+        inner = create_model("Inner", text=(kind, ...))
+        return create_model("Posted", inner=(inner, ...))
+
+    first, second = posted(str), posted(int)
+    messages = [Message("a", first), Message("b", second), Message("c", first), Message("d", second)]
+    document = rendered(Operation("post", Direction.RECEIVE, tuple(messages)))
+
+    payloads = [document["components"]["messages"][f"chat.{name}"]["payload"] for name in "abcd"]
+    inner = [resolve(document, payload["$ref"])["properties"]["inner"]["$ref"] for payload in payloads]
+    kinds = [resolve(document, reference)["properties"]["text"]["type"] for reference in inner]
+    assert kinds == ["string", "integer", "string", "integer"]
+    assert payloads[:2] == payloads[2:]
+    assert len(document["components"]["schemas"]) == 4
 
 
 def test_names_are_taken_once() -> None:
