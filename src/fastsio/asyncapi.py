@@ -145,10 +145,9 @@ class _Document:
     def add(self, channel: Channel, schemas: Schemas) -> None:
         if channel.name in self.channels:
             raise SetupError(f"two channels are called {channel.name!r}; name them with @channel(name=...)")
-        messages: dict[str, Any] = {}
-        for operation in channel.operations:
-            for message in (*operation.messages, *operation.replies):
-                messages[message.name] = _ref("components", "messages", self._message(channel, message, schemas))
+        ids = _ids_of(each for operation in channel.operations for each in (*operation.messages, *operation.replies))
+        for message, message_id in ids.items():
+            self.messages[f"{channel.name}.{message_id}"] = {"name": message.name, "payload": schemas.of(message)}
         parameters: dict[str, Any] = {found[1]: {} for found in _PARAMETER.finditer(channel.address or "")}
         self.channels[channel.name] = _without_nothing(
             {
@@ -156,24 +155,18 @@ class _Document:
                 "description": channel.description,
                 "tags": _tags(channel.tags),
                 "parameters": parameters,
-                "messages": messages,
+                "messages": {each: _ref("components", "messages", f"{channel.name}.{each}") for each in ids.values()},
             }
         )
         for operation in channel.operations:
-            self._operation(channel, operation)
+            self._operation(channel, operation, ids)
 
-    def _message(self, channel: Channel, message: Message, schemas: Schemas) -> str:
-        """Add a message to the components; return its name there."""
-        name = f"{channel.name}.{message.name}"
-        self.messages[name] = {"name": message.name, "payload": schemas.of(message)}
-        return name
-
-    def _operation(self, channel: Channel, operation: Operation) -> None:
+    def _operation(self, channel: Channel, operation: Operation, ids: Mapping[Message, str]) -> None:
         name = f"{channel.name}.{operation.name}"
         if name in self.operations:
             raise SetupError(f"two operations of {channel.name!r} are called {operation.name!r}")
         where = _ref("channels", channel.name)
-        replies = [_in_channel(channel, message) for message in operation.replies]
+        replies = [_ref("channels", channel.name, "messages", ids[message]) for message in operation.replies]
         self.operations[name] = _without_nothing(
             {
                 "action": operation.direction.value,
@@ -181,14 +174,21 @@ class _Document:
                 "summary": operation.summary,
                 "description": operation.description,
                 "tags": _tags(operation.tags),
-                "messages": [_in_channel(channel, message) for message in operation.messages],
+                "messages": [
+                    _ref("channels", channel.name, "messages", ids[message]) for message in operation.messages
+                ],
                 "reply": {"channel": where, "messages": replies} if replies else None,
             }
         )
 
 
-def _in_channel(channel: Channel, message: Message) -> dict[str, str]:
-    return _ref("channels", channel.name, "messages", message.name)
+def _ids_of(messages: Iterable[Message]) -> dict[Message, str]:
+    """Return the id of each message in its channel: its name, and for a further message of that name a number too."""
+    ids: dict[Message, str] = {}
+    for message in dict.fromkeys(messages):
+        names = (message.name if number == 1 else f"{message.name}{number}" for number in count(1))
+        ids[message] = next(name for name in names if name not in ids.values())
+    return ids
 
 
 def _ref(*parts: str) -> dict[str, str]:

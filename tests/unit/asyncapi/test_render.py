@@ -158,6 +158,20 @@ def test_two_classes_of_one_name_have_a_schema_each() -> None:
     assert len(document["components"]["schemas"]) == 4
 
 
+def test_an_action_may_have_a_class_in_each_direction() -> None:
+    """What a client sends and what it gets are two messages of one name."""
+    received, sent = Message("post", Author), Message("post", Mood)
+    document = rendered(
+        Operation("in", Direction.RECEIVE, (received,), (sent,)), Operation("out", Direction.SEND, (sent,))
+    )
+
+    asked, told = document["operations"]["chat.in"], document["operations"]["chat.out"]
+    messages = [asked["messages"][0], asked["reply"]["messages"][0], told["messages"][0]]
+    content = [resolve(document, resolve(document, each["$ref"])["$ref"]) for each in messages]
+    assert [each["name"] for each in content] == ["post"] * 3
+    assert [each["payload"]["$ref"].rpartition("/")[2] for each in content] == ["Author", "Mood", "Mood"]
+
+
 def test_names_are_taken_once() -> None:
     """Two channels, or two operations of one, of the same name are a mistake."""
     channel = Channel("chat", None, ())
