@@ -153,7 +153,11 @@ class InstrumentedServer:
             wake = self._wake = self.sio.eio.create_event()
             self._watch.on_report = wake.set
         # Shutdown waits for the last reports, so that none opens the connection to the broker again.
-        self._task = self.sio.__fastsio__.runner.start_task(self._run, wake)
+        try:
+            self._task = self.sio.__fastsio__.runner.start_task(self._run, wake)
+        except Exception:  # the system has no more threads; the next connection tries again
+            self._wake = self._watch.on_report = None
+            self.sio.logger.exception("admin: reports cannot be sent yet")
 
     # What administrators ask
 

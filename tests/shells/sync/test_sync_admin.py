@@ -28,3 +28,24 @@ def test_who_guesses_locks_no_administrator_out():
     assert log_in("198.51.100.7", ADA) == "0"
     assert log_in("192.0.2.1", ADA) == "4"
     panel.shutdown()
+
+
+def test_reports_are_sent_after_a_moment_without_threads(monkeypatch):
+    """If the system has no thread for the task that sends them, the next connection tries again."""
+    server, wire = wired()
+    panel = server.instrument(auth=ADA, server_stats_interval=60)
+    runner = server.__fastsio__.runner
+    with monkeypatch.context() as patch:
+
+        def refuse(*_args: Any) -> None:
+            raise RuntimeError("can't start new thread")
+
+        patch.setattr(runner, "start_task", refuse)
+        wire.open()
+
+    admin = wire.open()
+    admin.send(f"0/admin,{json.dumps(ADA)}")
+
+    assert admin.receive()[:1] == "0"
+    assert admin.receive().startswith('2/admin,["config"')
+    panel.shutdown()
