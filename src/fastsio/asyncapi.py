@@ -166,6 +166,7 @@ class _Document:
         if name in self.operations:
             raise SetupError(f"two operations of {channel.name!r} are called {operation.name!r}")
         where = _ref("channels", channel.name)
+        messages = [_ref("channels", channel.name, "messages", ids[message]) for message in operation.messages]
         replies = [_ref("channels", channel.name, "messages", ids[message]) for message in operation.replies]
         self.operations[name] = _without_nothing(
             {
@@ -174,9 +175,7 @@ class _Document:
                 "summary": operation.summary,
                 "description": operation.description,
                 "tags": _tags(operation.tags),
-                "messages": [
-                    _ref("channels", channel.name, "messages", ids[message]) for message in operation.messages
-                ],
+                "messages": messages,
                 "reply": {"channel": where, "messages": replies} if replies else None,
             }
         )

@@ -44,10 +44,7 @@ def write_session(session: SavedSession, missed: Iterable[Missed]) -> str:
         "joined": [[room, args] for room, args in session.joined.items()],
         "missed": [[rooms, arguments] for rooms, arguments in missed],
     }
-    try:
-        return json.dumps(_plain(record))
-    except RecursionError as error:
-        raise ValueError("it is nested too deeply") from error
+    return _dumps(record)
 
 
 def read_session(text: str, pid: str, namespace: str) -> tuple[SavedSession, list[Missed]]:
@@ -83,6 +80,10 @@ def write_kept(session: SavedSession) -> str:
         "offset": session.foreign_offset,
         "joined": [[room, args] for room, args in session.joined.items()],
     }
+    return _dumps(record)
+
+
+def _dumps(record: dict[str, Any]) -> str:
     try:
         return json.dumps(_plain(record))
     except RecursionError as error:

@@ -371,16 +371,12 @@ def _rooms_of_record(rooms: list[Any], entered: Any, classes: Any, read: Callabl
 
 
 def _joins_of_record(joined: Any) -> dict[Hashable, tuple[Any, ...]]:
-    pairs = joined if isinstance(joined, list) else []
-    return {pair[0]: tuple(pair[1]) for pair in pairs if _is_join(pair)}
-
-
-def _is_join(pair: Any) -> bool:
-    match pair:
-        case [str(), list()]:
-            return True
-        case _:
-            return False
+    found: dict[Hashable, tuple[Any, ...]] = {}
+    for pair in joined if isinstance(joined, list) else ():
+        match pair:
+            case [str(room), list(args)]:
+                found[room] = tuple(args)
+    return found
 
 
 def _position_of(value: Any, read: Callable[[str], Any]) -> Any:
