@@ -378,7 +378,10 @@ class ClientDispatcher:
             self._client.logger.error("error in the handler of %s", event, exc_info=exc)
         if ack_id is not None and (isinstance(exc, EventError) or not route.is_silent):
             error = {"error": describe(exc, event).as_dict()}
-            await self.reply(self._client.packet_class(ACK, [error], namespace, ack_id))
+            try:
+                await self.reply(self._client.packet_class(ACK, [error], namespace, ack_id))
+            except Exception:
+                self._client.logger.exception("the failure of %s could not be answered", event)
 
     # Calls of handlers by name
 
