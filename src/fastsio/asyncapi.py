@@ -218,12 +218,15 @@ class Schemas:
         if message.model is None:
             return {}
         suffix = "Camel" if message.camelize else ""
-        for number in count(1):  # of two classes of one name, the second gets a number
-            schema, found = _schema_of(message, suffix if number == 1 else f"{suffix}{number}")
-            if all(self.definitions.get(name, each) == each for name, each in found.items()):
-                break
+        # Of two classes of one name, the second gets a number.
+        tries = (_schema_of(message, suffix if number == 1 else f"{suffix}{number}") for number in count(1))
+        schema, found = next(each for each in tries if self._fits(each[1]))
         self.definitions |= found
         return schema
+
+    def _fits(self, definitions: dict[str, Any]) -> bool:
+        """Tell whether none of the definitions has the name of another one."""
+        return all(self.definitions.get(name, each) == each for name, each in definitions.items())
 
 
 def _schema_of(message: Message, suffix: str) -> tuple[dict[str, Any], dict[str, Any]]:
