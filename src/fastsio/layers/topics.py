@@ -22,7 +22,7 @@ from fastsio.layers.names import node_of, shard_of
 if TYPE_CHECKING:
     import re
     from asyncio import AbstractEventLoop
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 
     from fastsio.brokers.per_loop import PerLoop
     from fastsio.brokers.subscriptions import Subscriptions
@@ -148,10 +148,16 @@ class TopicLayer(TableLayer, Generic[HostT]):
         self._subscribers = []
         self._uses = Counter(self._address(channel) for channel in self._table.inboxes)
 
-    async def _join_group(self, group: str, inbox: Inbox) -> None:
-        topic = self._topic("group", group)
-        self._groups[topic] = group
+    def _join_group(self, group: str, inbox: Inbox) -> Coroutine[Any, Any, None]:
+        """Put a channel into a group at once, so that a later request to leave finds it; await the rest."""
+        self._groups[self._topic("group", group)] = group
         self._table.enter(group, inbox)
+        return self._subscribe_to_group(group, inbox)
+
+    async def _subscribe_to_group(self, group: str, inbox: Inbox) -> None:
+        topic = self._topic("group", group)
+        if topic not in self._groups:  # all members have left meanwhile
+            return
         try:
             await self._subscriber_of(topic).subscribe(topic)
         except BusError:
@@ -224,7 +230,8 @@ class TopicLayer(TableLayer, Generic[HostT]):
                     await self._handle_overflow([inbox])
             case {"j": str() as group}:
                 self._spawn(self._join_group(group, inbox))
-            case {"l": str() as group} if self._table.leave(group, inbox.channel):
-                self._drop_group(group)
+            case {"l": str() as group}:
+                if self._table.leave(group, inbox.channel):
+                    self._drop_group(group)
             case _:
                 raise PayloadError("it is not a message for a process")

@@ -188,6 +188,38 @@ async def test_a_process_can_put_the_channel_of_another_into_a_group(pair):
     assert await has_nothing(a, channel)
 
 
+async def test_a_process_can_take_the_channel_of_another_out_of_a_group_with_others(pair, caplog):
+    """The message for that is valid, also while another channel of the process stays."""
+    a, b = pair
+    leaver, stayer = await member(a, "news"), await member(a, "news")
+
+    await b.group_discard("news", leaver)
+    await until(lambda: has_only(a, "news", stayer))
+    await b.group_send("news", MESSAGE)
+
+    assert await receive(a, stayer) == [MESSAGE]
+    assert await has_nothing(a, leaver)
+    assert not caplog.records
+
+
+async def test_a_process_that_puts_a_channel_into_a_group_and_takes_it_out_at_once_leaves_it_outside(pair):
+    """The requests count in their order."""
+    a, b = pair
+    channel = await member(a)
+
+    await asyncio.gather(b.group_add("news", channel), b.group_discard("news", channel), b.send(channel, MESSAGE))
+
+    assert await receive(a, channel) == [MESSAGE]
+    await until(lambda: is_empty(a, "news"))
+    await b.group_send("news", MESSAGE)
+    assert await has_nothing(a, channel)
+
+
+async def has_only(layer, group, channel):
+    """Tell whether a channel is the only member of a group."""
+    return await layer.group_channels(group) == [channel]
+
+
 async def is_empty(layer, group):
     """Tell whether a group has no members."""
     return not await layer.group_channels(group)
