@@ -121,7 +121,12 @@ class BlockingBatchPublisher(Generic[RequestT]):
         self._sending = Lock()
 
     def submit(self, *requests: RequestT) -> list[Any]:
-        """Send requests; return the broker's answers, or raise the first error, or TimeoutError."""
+        """
+        Send requests; return the broker's answers, or raise the first error.
+
+        Raises:
+            TimeoutError: Another thread has been sending for ``timeout_s``; some of the requests may be sent by it.
+        """
         waiting = [_Waiting(request) for request in requests]
         with self._guard:
             self._waiting += waiting
@@ -143,14 +148,16 @@ class BlockingBatchPublisher(Generic[RequestT]):
         """Send the requests that wait."""
         with self._guard:
             batch, self._waiting = self._waiting, []
-        results: Sequence[Any]
+        # What other threads get if this one is interrupted.
+        results: Sequence[Any] = [ConnectionError("sending to the broker was interrupted")] * len(batch)
         try:
             results = self._send([waiting.request for waiting in batch])
         except Exception as error:  # noqa: BLE001 - those who wait get it
             results = [error] * len(batch)
-        for waiting, result in zip(batch, results, strict=True):
-            waiting.result = result
-            waiting.is_sent = True
+        finally:
+            for waiting, result in zip(batch, results, strict=True):
+                waiting.result = result
+                waiting.is_sent = True
 
 
 def _closed() -> ConnectionError:

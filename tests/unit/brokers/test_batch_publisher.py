@@ -180,3 +180,29 @@ def test_a_thread_waits_for_others_only_so_long():
         broker.may_end.set()
         first.result(WAIT_S)
     assert broker.batches == [["first"]]
+
+
+def test_requests_of_an_interrupted_batch_fail():
+    """A thread whose request another thread was sending does not take it for sent."""
+    has_begun, may_end = Event(), Event()
+
+    def send(batch: list[str]) -> list[str]:
+        if not may_end.is_set():
+            has_begun.set()
+            may_end.wait(WAIT_S)
+            raise KeyboardInterrupt
+        return batch
+
+    publisher = BlockingBatchPublisher(send, timeout_s=WAIT_S)
+    with ThreadPoolExecutor(2) as threads:
+        with publisher._sending:
+            both = [threads.submit(publisher.submit, each) for each in ("first", "second")]
+            while len(publisher._waiting) < 2:
+                sleep(0)  # other threads run
+        assert has_begun.wait(WAIT_S)
+        may_end.set()
+
+        failures = {type(one.exception(WAIT_S)) for one in both}
+
+    assert failures == {KeyboardInterrupt, ConnectionError}
+    assert publisher.submit("third") == ["third"]
