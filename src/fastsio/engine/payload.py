@@ -111,14 +111,18 @@ def split_poll(body: bytes) -> list[str | bytes]:
 
 def next_post(waiting: deque[WirePacket], max_bytes: int) -> str:
     """Take the packets of one POST, in order, and return its body; only one packet alone may exceed *max_bytes*."""
-    body = waiting.popleft().polling
-    size = len(body.encode(errors="replace"))
+    packet = waiting.popleft()
+    body, size = packet.polling, _polling_size(packet)
     for _ in range(MAX_POSTED - 1):
         if not waiting:
             break
-        # A packet's polling form is at most half as long again as its frame.
-        size += len(SEPARATOR) + waiting[0].size * 3 // 2
+        size += len(SEPARATOR) + _polling_size(waiting[0])
         if size > max_bytes:
             break
         body += SEPARATOR + waiting.popleft().polling
     return body
+
+
+def _polling_size(packet: WirePacket) -> int:
+    """Return how many bytes a packet has in a payload."""
+    return len(packet.polling) if packet.binary else packet.size

@@ -159,5 +159,13 @@ def test_a_post_stays_within_the_size_unless_one_packet_is_larger():
     waiting = deque(MessagePacket(text) for text in ("x" * 20, "üü", "a"))
 
     assert next_post(waiting, 10) == "4" + "x" * 20
-    assert next_post(waiting, 8) == "4üü"
-    assert next_post(waiting, 8) == "4a"
+    assert next_post(waiting, 7) == "4üü"
+    assert next_post(waiting, 7) == "4a"
+
+
+def test_a_post_counts_base64_of_short_binary_packets_in_full():
+    """One byte is five characters."""
+    waiting = deque(MessagePacket(data) for data in ("a", b"\x01", b"\x02"))
+
+    assert next_post(waiting, 9) == "4a\x1ebAQ=="
+    assert next_post(waiting, 9) == "bAg=="
