@@ -1,7 +1,7 @@
 """
-What tests of applications need: clients in their own process, a record of what a server emits, a layer in its place.
+Tools for the tests of applications: clients in the server's process, a record of what it emits, a layer for tests.
 
-No server, no network.
+They need no web server and no network.
 """
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
 """
-What both test clients know, without I/O: what a client says and hears, what has come and was not looked at yet.
+The parts of both test clients that do no I/O: packets to and from the server, and what was not received yet.
 
 Source: Engine.IO protocol v4; Socket.IO protocol v5.
 """
@@ -76,7 +76,7 @@ class Accepted:
 
     namespace: str
     sid: str
-    #: What the server keeps of the client, if it can come back.
+    #: The data of the server's CONNECT, with the keys of a session that can be recovered.
     payload: dict[str, Any]
 
 
@@ -159,10 +159,10 @@ class Conversation:
 
     def hear(self, frame: str | bytes) -> Happening | None:
         """
-        Read a frame of the server's: text with its Engine.IO type in front, or the bytes of a binary message.
+        Read a frame of the server: text with its Engine.IO type in front, or the bytes of a binary message.
 
-        Return what it says; None when its attachments are still to come, or it says nothing. Raise PacketError if the
-        server broke the protocol.
+        Return the meaning of the packet; None if its attachments have not arrived, or it has none, as a noop. Raise
+        PacketError if the server broke the protocol.
         """
         if isinstance(frame, bytes):
             return self._heard(frame)
@@ -209,14 +209,14 @@ def _meaning(packet: Packet) -> Happening:
 
 #: Seconds to wait for what a test expects: enough for a slow machine, few enough for a test that fails.
 TIMEOUT_S: Final = 10.0
-#: The reasons of a disconnect handler for a client that is lost without a word.
+#: The reasons of a disconnect handler for a client whose connection was lost.
 LOSSES: Final = (Reasons.TRANSPORT_CLOSE, Reasons.TRANSPORT_ERROR, Reasons.PING_TIMEOUT)
 
 
 class BaseTestClient:
     """The part of a test client that does not wait; its arguments are those of the test clients."""
 
-    __test__ = False  # pytest, this is no test
+    __test__ = False  # pytest would take the subclasses for tests
 
     def __init__(
         self,
@@ -246,7 +246,7 @@ class BaseTestClient:
         self._recovered: set[str] = set()
         self._delay_s = 0.0
         self._repetitions = 0
-        #: What ``hold()`` keeps back of what the client sends; None while it does not.
+        #: The frames that ``hold()`` keeps back; None while it keeps none back.
         self._held: list[str | bytes] | None = None
 
     @property
@@ -406,10 +406,10 @@ class BaseTestClient:
 
     def _return(self, auth: Any, *, recover: bool) -> list[tuple[str, Any, Any]]:
         """
-        Begin to come back; *auth* is as for ``reconnect()``, and *recover* says whether to ask for the sessions.
+        Begin to reconnect; *auth* is as for ``reconnect()``, and *recover* says whether to ask for the sessions.
 
         Return for each namespace its name, the auth, and the auth with what asks for the session. Raise
-        DisconnectedError if there is no namespace to come back to, TypeError as :func:`checked_auth`.
+        DisconnectedError if there is no namespace to enter again, TypeError as :func:`checked_auth`.
         """
         checked_auth(auth)
         if not self._auths:
@@ -477,7 +477,7 @@ class BaseTestClient:
 
     def _take_event(self, event: str | None, namespace: str | None) -> Received:
         found = self._find(event, namespace)
-        if found is None:  # only called once one has come
+        if found is None:  # the caller has waited for one
             raise LookupError(event)
         self._events.remove(found)
         return found
@@ -492,7 +492,7 @@ class BaseTestClient:
         return self._conversation.acknowledge(received, values)
 
     def _unanswered(self, event: str, namespace: str) -> str:
-        """Say that an acknowledgement has not come, and why if the server is known to have no handler."""
+        """Return the text that an acknowledgement is missing, and why if the server is known to have no handler."""
         internals: ServerInternals | None = getattr(self._server, "__fastsio__", None)
         is_unhandled = internals is not None and internals.registry.resolve(namespace, event) is None
         return f"no acknowledgement of {event!r}" + f" (it has no handler in {namespace!r})" * is_unhandled

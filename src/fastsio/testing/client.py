@@ -106,7 +106,7 @@ class TestClient(BaseTestClient):
 
     async def drop(self, reason: str = Reasons.TRANSPORT_CLOSE) -> None:
         """
-        Lose the connection without a word, and wait until the disconnect handlers have run.
+        Lose the connection without a closing handshake, and wait until the disconnect handlers have run.
 
         What is under way is lost: what the client has not read, and what :meth:`hold` and :meth:`delay` keep back.
 
@@ -192,14 +192,14 @@ class TestClient(BaseTestClient):
         timeout: float | None = None,  # noqa: ASYNC109 - as call()
     ) -> None:
         """
-        Wait until the server has put the client out.
+        Wait until the server has disconnected the client.
 
         Args:
-            namespace: Of this namespace; None: of all of them.
-            timeout: Seconds to wait; None: as the client was told.
+            namespace: The namespace; None is all of them.
+            timeout: Seconds to wait; None is the ``timeout`` of the test client.
 
         Raises:
-            TimeoutError: The client is still in.
+            TimeoutError: The client is still connected.
         """
         with suppress(DisconnectedError):
             await self._wait(lambda: not self._is_in(namespace), "still connected", timeout)
@@ -234,7 +234,7 @@ class TestClient(BaseTestClient):
             event: Event name.
             data: Payload; a tuple is several arguments, None is no argument.
             namespace: The namespace.
-            timeout: Seconds to wait; None: as the client was told.
+            timeout: Seconds to wait; None is the ``timeout`` of the test client.
 
         Returns:
             None, one value, or a tuple of several.
@@ -262,8 +262,8 @@ class TestClient(BaseTestClient):
 
         Args:
             event: Name of the event to wait for; others stay for later calls. None takes any.
-            namespace: Where it has to come; None anywhere.
-            timeout: Seconds to wait; None: as the client was told.
+            namespace: The namespace of the event; None is any.
+            timeout: Seconds to wait; None is the ``timeout`` of the test client.
 
         Raises:
             TimeoutError: No such event came in time; the text names those that did.
@@ -281,7 +281,7 @@ class TestClient(BaseTestClient):
 
         Args:
             event: Name of the event; None is any.
-            namespace: Where; None is anywhere.
+            namespace: The namespace of the event; None is any.
             within: Seconds to wait. An acknowledged ``call()`` shows the same sooner: one client's packets keep
                 their order.
         """
@@ -397,7 +397,7 @@ class TestClient(BaseTestClient):
         timeout_s: float | None = None,
         is_over: Callable[[], bool] | None = None,
     ) -> None:
-        """Wait until something has arrived, or nothing can arrive any more."""
+        """Wait until something has arrived; raise the error if it has not in time, or cannot arrive any more."""
         is_over = is_over or self._is_out
         with suppress(asyncio.TimeoutError):
             async with asyncio.timeout(self._timeout_s if timeout_s is None else timeout_s), self._changed:

@@ -105,7 +105,7 @@ class WebsocketCommunicator:
 
     async def connect(self, timeout: float = 1) -> tuple[bool, int | str | None]:
         """
-        Ask for the connection.
+        Connect to the application.
 
         Args:
             timeout: Seconds to wait for the answer.
@@ -132,7 +132,7 @@ class WebsocketCommunicator:
 
     async def disconnect(self, code: int = 1000, timeout: float = 1) -> None:
         """
-        Leave.
+        End the connection, and wait until the application has ended.
 
         Args:
             code: The close code.
@@ -146,8 +146,8 @@ class WebsocketCommunicator:
         Wait until the application has ended.
 
         Raises:
-            TimeoutError: It did not in time, and was cancelled; the builtin one.
-            Exception: What ended it.
+            TimeoutError: It has not ended in time, and was cancelled; the builtin one.
+            Exception: The exception that ended it.
         """
         if self._running is None:
             return
@@ -162,7 +162,7 @@ class WebsocketCommunicator:
         End the application, as a server that is shut down does.
 
         Args:
-            exceptions: Whether to raise what ended it.
+            exceptions: Whether to raise the exception that ended it.
         """
         if self._running is None:
             return
@@ -173,14 +173,15 @@ class WebsocketCommunicator:
 
     async def assert_closed(self, code: int | None = None, timeout: float = 1) -> None:
         """
-        Make sure that the next thing the application does is to close the connection.
+        Check that the next event of the application closes the connection.
 
         Args:
-            code: With which code; None is any.
+            code: The close code; None is any.
             timeout: Seconds to wait for it.
 
         Raises:
-            AssertionError: It does something else.
+            AssertionError: It is another event.
+            TimeoutError: There was none in time; the builtin one.
         """
         output = await self.receive_output(timeout)
         if output["type"] != "websocket.close" or code not in {None, output.get("code", 1000)}:
@@ -221,7 +222,7 @@ class WebsocketCommunicator:
 
         Args:
             message: The message, written as the consumer expects it.
-            ref: What the answers to it are to carry.
+            ref: The reference that answers to it repeat.
         """
         content = json.loads((self.consumer or AsyncJsonWebsocketConsumer).encode_message(message))
         await self.send_json_to(content if ref is None else {**content, "ref": ref})
@@ -257,6 +258,7 @@ class WebsocketCommunicator:
 
         Raises:
             AssertionError: The application closed the connection instead.
+            TimeoutError: There was no frame in time; the builtin one.
         """
         output = await self.receive_output(timeout)
         if output["type"] != "websocket.send":
@@ -281,7 +283,7 @@ class WebsocketCommunicator:
 
         Args:
             timeout: Seconds to wait for something.
-            interval: Not used: what is waited for is the message itself.
+            interval: Not used, because nothing is polled for.
         """
         if not self._from_application.empty():
             return False
@@ -340,7 +342,7 @@ class WebsocketCommunicator:
         field = self._discriminator
         return [self._message(content) for content in contents if content[field] not in COMPLETE_ACTIONS]
 
-    # Names that other communicators have for the same.
+    # The names that these methods have in other communicators.
 
     send_json = send_json_to
     receive_json = receive_json_from

@@ -88,7 +88,7 @@ OK = 200
 
 class Polling:
     """
-    A connection by polls.
+    A connection of long-polling.
 
     Args:
         eio_sid: The Engine.IO session id.
@@ -175,7 +175,7 @@ class SyncTestClient(BaseTestClient):
 
     def drop(self, reason: str = Reasons.TRANSPORT_CLOSE) -> None:
         """
-        Lose the connection without a word; as :meth:`TestClient.drop`.
+        Lose the connection without a closing packet; as :meth:`TestClient.drop`.
 
         Raises:
             DisconnectedError: The client is not connected.
@@ -225,7 +225,7 @@ class SyncTestClient(BaseTestClient):
                 self._post(polling, held)
 
     def wait_disconnected(self, namespace: str | None = None, *, timeout: float | None = None) -> None:
-        """Wait until the server has put the client out; as :meth:`TestClient.wait_disconnected`."""
+        """Wait until the server has disconnected the client; as :meth:`TestClient.wait_disconnected`."""
         with suppress(DisconnectedError):
             self._wait(lambda: not self._is_in(namespace), "still connected", timeout)
 
@@ -395,7 +395,7 @@ class SyncTestClient(BaseTestClient):
         timeout_s: float | None = None,
         is_over: Callable[[], bool] | None = None,
     ) -> None:
-        """Wait until something has come, or nothing can come any more."""
+        """Wait until something has arrived; raise the error if it has not in time, or cannot arrive any more."""
         is_over = is_over or self._is_out
         with self._changed:
             self._changed.wait_for(lambda: has_come() or is_over(), self._timeout_s if timeout_s is None else timeout_s)

@@ -42,7 +42,7 @@ class Wire(WebsocketCommunicator):
         #: When the frames that are under way arrive, by the clock of the loop.
         self._to_server: deque[float] = deque()
         self._to_client: deque[float] = deque()
-        #: What the application has not got yet, because it stopped waiting for it.
+        #: The event that was taken for the application, which stopped waiting for it.
         self._arriving: Event | None = None
 
     def freeze(self) -> None:
