@@ -45,7 +45,7 @@ class ForwardBus(ABC, Generic[Publisher]):
         subscribe = self._connect(url)
         self._listening = subscribe(channels, on_message, on_change, on_change, kind=KIND)
 
-    async def is_listening(self) -> None:
+    async def wait_until_listening(self) -> None:
         """Wait until the bus listens to its channels, or its first attempt to connect has failed."""
         await self._listening.wait_for_first_attempt()
 

@@ -49,7 +49,7 @@ class Bus:
     def __init__(self, hub: Hub, channels: list[str], on_message: Any, on_change: Any) -> None:
         self.hub, self.channels, self.on_message, self.on_change = hub, channels, on_message, on_change
 
-    async def is_listening(self) -> None:
+    async def wait_until_listening(self) -> None:
         pass
 
     async def publish(self, channel: str, message: bytes) -> bool:

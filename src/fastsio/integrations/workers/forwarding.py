@@ -371,7 +371,7 @@ class Forwarding:
 
     async def _keep_announcing(self) -> None:
         try:
-            await self._bus.is_listening()
+            await self._bus.wait_until_listening()
             await self._announce(self._channel, asks=True)
         finally:
             self.started.set()
