@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 #: Milliseconds between two attempts to reach a broker; each is logged by aiokafka.
 RETRY_MS: Final = 500
-#: Milliseconds that one look for new messages may wait.
+#: Milliseconds that one poll waits for new messages.
 POLL_MS: Final = 1000
 #: The options for reading a topic: without a group, every node reads all messages, and no offsets are stored.
 READING: Final = {"group_id": None, "auto_offset_reset": "latest"}
@@ -116,7 +116,7 @@ class BlockingKafkaTopic:
             while not consumer.assignment() and not is_over():
                 consumer.poll(POLL_MS)
             for partition in consumer.assignment():
-                # "The end" is looked up now, not when the first message is asked for: nothing falls in between.
+                # As in KafkaTopic.read().
                 consumer.position(partition)
             on_ready()
             while not is_over():

@@ -117,7 +117,7 @@ class LocalPlace:
 
 
 class _Peer(asyncio.Protocol):
-    """A publisher's connection to a process that listens; that is behind while more than *high_water* bytes wait."""
+    """A publisher's connection to a listening process; it is behind while more than *high_water* bytes wait for it."""
 
     def __init__(self, name: str, high_water: int, on_end: Callable[[_Peer], object]) -> None:
         self.name = name

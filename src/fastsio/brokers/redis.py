@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 #: Seconds without a message after which the server is sent a ping, and within which it has to answer.
 PING_INTERVAL_S: Final = 10.0
-#: Seconds after which a thread that waits for a message looks whether it shall end.
+#: Seconds after which a thread that waits for a message checks whether it must end.
 LOOK_INTERVAL_S: Final = 1.0
 
 

@@ -20,7 +20,7 @@ HEARTBEAT_TIMEOUT_MS: Final = 15_000
 RETRY_S: Final = 0.005
 #: Milliseconds that a program's end may be held up by messages on their way.
 LINGER_MS: Final = 1_000
-#: Milliseconds after which a listener looks whether it shall end.
+#: Milliseconds after which a listener checks whether it must end.
 WAIT_MS: Final = 1_000
 #: Where the zmq module is that lets other greenlets run, by the server's async_mode.
 GREEN_MODULES: Final = {"eventlet": "eventlet.green.zmq", "gevent": "zmq.green", "gevent_uwsgi": "zmq.green"}

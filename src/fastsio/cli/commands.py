@@ -84,10 +84,10 @@ FORWARD_HELP: Final = (
     "The URL of a Redis or NATS server over which requests of long-polling for sessions of other machines are "
     "forwarded to them, where no load balancer is sticky."
 )
-CHANNEL_HELP: Final = "The beginning of the names of the channels for that; the same on all machines of an application."
+CHANNEL_HELP: Final = "What the broker's channels for --forward begin with; the same on all machines of an application."
 MAX_FORWARDING_HELP: Final = (
-    "Bytes of requests that a process has forwarded and that are not answered yet, and as many of others; further ones "
-    "get 503. A request counts 4096 at least, and a client that polls has one under way."
+    "Bytes of requests that a process has forwarded and that are not answered yet, and as many of those forwarded to "
+    "it; further ones get 503. A request counts 4096 at least, and a client that polls has one under way."
 )
 
 
@@ -153,7 +153,7 @@ def serve(arguments: Sequence[str]) -> int:
 
 def set_forwarding(params: dict[str, Any]) -> bool:
     """
-    Leave the settings of ``--forward`` for the workers, and take them out of uvicorn's options; return if it is on.
+    Leave the settings of ``--forward`` for the workers, and remove them from uvicorn's options; return if it is on.
 
     Raise SetupError if the URL is not of a Redis or NATS server, or the HTTP protocol cannot do it; MissingExtraError
     if the package for the URL is not installed.

@@ -1,7 +1,7 @@
 """
 A cache of headers that many clients send alike: each is read once, and all connections share the result.
 
-It has the names of these headers; its users read the values.
+This module has the names of these headers; subclasses of :class:`SharedHeaders` read the values.
 """
 
 from __future__ import annotations

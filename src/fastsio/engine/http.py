@@ -153,7 +153,7 @@ def compress(
     response: Response, accept_encoding: str, methods: dict[str, Callable[[bytes], bytes]], threshold: int
 ) -> None:
     """
-    Compress a response of at least *threshold* bytes in place, by the first of *methods* that the client takes.
+    Compress a response of at least *threshold* bytes in place, by the first coding of the header that *methods* has.
 
     Source: RFC 9110, sections 8.4.1 and 12.4.2: names in any case; a weight of zero is a refusal.
     """

@@ -27,7 +27,7 @@ MAX_PARTS: Final = 1024
 #: How many messages, and how many bytes of them, are read ahead.
 MAX_FRAMES: Final = 64
 MAX_BYTES_AHEAD: Final = 1_048_576
-#: How many messages, and fragments, are read ahead without a break.
+#: How many steps of reading ahead, a message or a read of the socket each, follow each other without a break.
 MAX_STEPS: Final = 128
 #: wsproto's code for a close frame without one.
 NO_STATUS: Final = 1005

@@ -126,7 +126,7 @@ class MessagePacket(WirePacket):
 
 
 class Eio3BinaryPacket(WirePacket):
-    """A binary message for an Engine.IO 3 client, which finds the type in front of binary too."""
+    """A binary message for an Engine.IO 3 client, which reads the packet type in front of binary messages too."""
 
     __slots__ = ("_text",)
 
@@ -226,7 +226,7 @@ NOOP_PACKET: Final = ControlPacket(NOOP)
 
 
 def message_of(data: Any) -> MessagePacket:
-    """Build a message from what ``send()`` takes: text and bytes as they are, the rest as JSON, None as nothing."""
+    """Build a message from what ``send()`` takes: text and bytes as they are, None as empty text, others as JSON."""
     if isinstance(data, (str, bytes, bytearray, memoryview)):
         return MessagePacket(data)
     if data is None:

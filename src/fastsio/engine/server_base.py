@@ -93,11 +93,11 @@ class ServerBase(ABC):
         transports: ``"polling"``, ``"websocket"``, or a list of these; None is both.
         body_timeout: Seconds a client may take to send the body of a POST; then its session ends.
         upgrade_timeout: Seconds a client may take from the WebSocket handshake to the end of the upgrade.
-        max_buffer_bytes: How much may wait for one slow client.
+        max_buffer_bytes: How many bytes may wait for one slow client.
         max_buffer_packets: How many packets may wait for one slow client.
-        high_water_bytes: How much may wait for one client before those who send to it wait; at most half of
+        high_water_bytes: How many bytes may wait for one client before callers that send to it wait; at most half of
             ``max_buffer_bytes`` counts.
-        high_water_packets: The same in packets.
+        high_water_packets: The same in packets, with ``max_buffer_packets``.
         slow_client_timeout: Seconds that senders wait for a client that reads nothing.
         slow_client: What happens after that, and beyond the buffer: ``"close"`` ends the session, ``"drop"`` drops the
             new packets.
@@ -105,8 +105,8 @@ class ServerBase(ABC):
             ``engineio.payload.Payload``'s.
         max_control_frames: How many frames without a message a WebSocket may send in a second: pings, pongs, empty
             fragments. Beyond, it is closed. uvicorn's own WebSocket protocols, Tornado and Sanic do not show them.
-        handler_grace: Seconds that a message handler that is waited for has to end once its client is gone, before the
-            session ends; with asyncio, the handler is cancelled first.
+        handler_grace: Seconds that a running message handler has to end once its client is gone, before the session
+            ends; with asyncio, the handler is cancelled first.
         allow_eio3: Whether clients of Engine.IO 3 are served too. Off, as in the JavaScript server.
         unknown: Options of no use here, which are ignored.
 
@@ -446,7 +446,7 @@ class ServerBase(ABC):
 
     def is_admitted(self, environ: dict[str, Any]) -> bool:
         """
-        Tell whether the origin of a request is taken, as far as that is known without a function of the application.
+        Tell whether the origin of a request is accepted; False if only a function of the application can tell.
 
         Args:
             environ: Of the request; its headers, method and scheme are enough.

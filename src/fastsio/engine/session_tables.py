@@ -10,9 +10,9 @@ the *handshake* of a WebSocket, which makes the transport PROBING; the client's 
 client's packet to *switch* makes it WEBSOCKET. A client may leave the probe out, and a session may begin on a
 WebSocket. An upgrade that *fails* leaves the session POLLING.
 
-Rule 1: the tables of this module have the meaning of every request, and every step from one state to
-the next. A step that the tables do not have is not taken: if several threads or tasks end a session, or upgrade it,
-only one of them succeeds.
+Rule 1: the tables of this module define what happens to each request, and every step from one state to the next. A
+step that the tables do not have is not taken: if several threads or tasks end a session, or upgrade it, only one of
+them succeeds.
 
 Rule 2: packets are handled one after the other. A second POST while one is being handled ends the session, and a
 session does not switch to its WebSocket before the POST has been handled.

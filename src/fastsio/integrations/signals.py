@@ -29,10 +29,9 @@ class SignalChain:
 
     The first signal ends the connections of the server, and then the web server's handler is called: in the next turns
     of the loop, because the web server would end connections itself. A handler that the web server gave to the loop,
-    with ``add_signal_handler``, cannot be kept waiting: the loop calls it after its next callback, so that this one
-    ends all transports. After ``fastsio run --drain`` the first SIGTERM
-    drains the server, and the web server's handler is called after that, or with a second signal. All servers of a
-    process are drained at the same time.
+    with ``add_signal_handler``, cannot be kept waiting: the loop calls it after one more callback, which therefore ends
+    all transports. After ``fastsio run --drain`` the first SIGTERM drains the server, and the web server's handler is
+    called after that, or with a second signal. All servers of a process are drained at the same time.
 
     Attributes:
         is_installed: Whether :meth:`install` was called.

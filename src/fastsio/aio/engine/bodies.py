@@ -44,11 +44,11 @@ class Watch:
         session.server.watches.set(self, session.server.ahead_after)
 
     def start(self) -> None:
-        """Start looking."""
+        """Start the task."""
         self._task = watch(self._session, self._environ)
 
     def cancel(self) -> None:
-        """Look no more."""
+        """End the task; if it has not begun, it will not begin."""
         if self._task is None:
             self._session.server.watches.clear(self)
         else:
@@ -56,7 +56,7 @@ class Watch:
 
 
 def start_watches(due: list[Watch]) -> None:
-    """Start looking after those whose time has come."""
+    """Start the tasks of the watches that are due."""
     for each in due:
         each.start()
 

@@ -49,7 +49,7 @@ class Host(ServerBase):
         self.stepped_handlers: frozenset[Callable[..., Any]] = frozenset()
         #: How long a message is handled before more is read; a pong must be found in time.
         self.ahead_after = min(AHEAD_AFTER_S, self.ping_timeout / 4)
-        #: Of the requests that were not answered at once, for as long.
+        #: The requests that were not answered at once; after ``ahead_after`` their clients are watched.
         self.watches: Deadlines[Watch] = Deadlines(start_watches)
         self._tasks: set[asyncio.Task[Any]] = set()
 

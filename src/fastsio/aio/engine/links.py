@@ -132,6 +132,6 @@ def trace_frames(send: Send, sid: str, logger: Logger) -> Send:
 
 
 def direct_link(scope: Event) -> DirectLink | None:
-    """Take the direct link out of an ASGI scope, which is the application's own from then on."""
+    """Remove the direct link from an ASGI scope, and return it; None if the server does not offer one."""
     link: DirectLink | None = (scope.get("extensions") or {}).pop(DIRECT, None)
     return link

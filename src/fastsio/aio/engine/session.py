@@ -71,7 +71,7 @@ class Session(SessionState):
         poll_waiter: The future of the poll that waits; None while none does.
         post_waiter: The future of an upgrade that waits until a POST has been handled.
         reader: The task or object that reads from the WebSocket.
-        shares_frames: Whether the frames of a broadcast are written as well, because all such clients get the same.
+        shares_frames: Whether the frames of a broadcast, joined once for all such clients, may be written as they are.
         writer: The task that finishes a write that has to wait.
     """
 

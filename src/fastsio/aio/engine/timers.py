@@ -1,8 +1,8 @@
 """
 The deadlines of all clients, on one timer of the event loop; :mod:`fastsio.engine.deadlines` keeps them.
 
-The clock is the system's: uvloop's own stands still during a turn of the loop, and the handle that its ``call_at()``
-returns for a time that has almost come does not have the time.
+The clock is the system's, because uvloop's own stands still during a turn of the loop. The time of the timer is kept
+here, because the handle of uvloop's ``call_later()`` does not have it if that time has almost come.
 """
 
 from __future__ import annotations

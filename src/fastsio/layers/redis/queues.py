@@ -52,7 +52,7 @@ class StreamReader:
         keep_ms: For how long a stream is kept without a heartbeat.
         lease_s: For how long an entry belongs to its reader without a heartbeat; one is sent three times in it.
         wanted: Returns how many entries may be read from which streams, beside the process's own.
-        on_entry: Gets stream, id and payload of an entry; returns whether it is done with, or will be later.
+        on_entry: Gets stream, id and payload of an entry; returns False if :meth:`finish` is called later.
         renew: Called for each heartbeat: when the connection is made, and regularly from then on.
         on_loss: Called when entries for the process were lost: it was away for too long, or Redis has lost them.
     """

@@ -46,7 +46,7 @@ class Limit:
         self._deadlines.clear(self)
 
     def cut_off(self, *, is_late: bool = False) -> None:
-        """Cut it off, unless it is over."""
+        """Cut off the wait, unless it is over."""
         with self._lock:
             if self._is_done or self.is_cut:
                 return
@@ -57,5 +57,5 @@ class Limit:
     on_shutdown = cut_off
 
     def on_deadline(self) -> None:
-        """Cut it off, for it has taken too long."""
+        """Cut off the wait, which has taken too long."""
         self.cut_off(is_late=True)

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from fastsio.sync.engine.socketlink import SocketLink
 
 
-#: The response to a request; or the session, or none, that is served over the WebSocket that the request becomes.
+#: The response to a request; or, for a WebSocket, the session that is served over it, or that it is to be closed.
 Answer: TypeAlias = http.Response | Session | SecondWebSocket
 
 

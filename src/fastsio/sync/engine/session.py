@@ -348,8 +348,8 @@ class Session(SessionState):
         """
         Tell whether the pong may stand behind the message that is being handled.
 
-        A client that is there answers one more ping, so that more stands there the next time. One that polls cannot
-        answer before its POST is answered, but goes on polling.
+        A client that is connected answers one more ping, so that more bytes are unread at the next check. One that
+        polls cannot answer before its POST is answered, but goes on polling.
         """
         if not self.handling or self.is_lagging:
             return False

@@ -19,7 +19,7 @@ from fastsio.engine.frame_reader import PROTOCOL_ERROR
 from fastsio.engine.frames import MaskCheck
 
 EXTRA: Final = "aiohttp"
-#: How long the end of a trial is waited for; it takes no time.
+#: Seconds that the server of a trial may take to shut down, which it normally does at once.
 SHUTDOWN_S: Final = 0.1
 
 

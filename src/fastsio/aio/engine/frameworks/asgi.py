@@ -62,7 +62,7 @@ UVICORN_LOGGER: Final = logging.getLogger("uvicorn.error")
 
 
 async def translate_request(scope: dict[str, Any], receive: Receive, send: Send) -> dict[str, Any]:
-    """Build the environ; empty when the client left before its handshake was read, or the scope is neither kind."""
+    """Build the environ; empty if the client left before its handshake, or the scope is neither HTTP nor WebSocket."""
     if scope["type"] == "websocket":
         if (await receive())["type"] != "websocket.connect":
             return {}
