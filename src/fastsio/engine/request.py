@@ -109,7 +109,7 @@ def _read(text: str, method: str, is_websocket: bool, transports: tuple[str, ...
         raise RequestRefused(Code.UNKNOWN_TRANSPORT, "Invalid transport")
     sid = query.get("sid")
     protocol = _protocol(query.get("EIO"), sid, allow_eio3=allow_eio3)
-    if method not in ("GET", "POST") or (method == "POST" and sid is None):
+    if method not in SESSION_METHODS or (method == "POST" and sid is None):
         raise RequestRefused(Code.BAD_HANDSHAKE_METHOD, "A method that is not supported")
     if is_websocket != (transport == "websocket"):
         raise RequestRefused(Code.BAD_REQUEST, "Transport and Upgrade header do not match")

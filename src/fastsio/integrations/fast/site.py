@@ -19,6 +19,7 @@ from uvicorn.protocols.utils import get_client_addr, get_path_with_query_string
 from fastsio._extras import optional
 from fastsio.aio.engine.server import EngineServer
 from fastsio.aio.server import AsyncServer
+from fastsio.base.server import engine_of
 from fastsio.integrations.fast.app_lookup import find_application, is_plain_application, skip_proxy_headers
 from fastsio.integrations.fast.plain_request import Blocks
 from fastsio.integrations.fast.websocket import flusher_of
@@ -255,7 +256,7 @@ def engine_head(status: str, headers: tuple[tuple[str, str], ...]) -> tuple[int,
 def own_engine(app: ASGIApp) -> EngineServer | None:
     """Return the engine of an application; None if the server or engine has another ``handle_request()``."""
     server = app.engineio_server
-    engine = getattr(server, "eio", server)
+    engine = engine_of(server)
     is_own = (
         isinstance(engine, EngineServer)
         and _is_own(engine, EngineServer)

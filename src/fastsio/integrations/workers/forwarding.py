@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Final
 
+from fastsio.base.server import engine_of
 from fastsio.brokers.forward_bus import bus_class
 from fastsio.cluster.forwarding import (
     Announcement,
@@ -168,7 +169,7 @@ class Forwarding:
         self._serving: dict[tuple[str, int], Exchange] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._reports = Reports()
-        engines = [getattr(app.engineio_server, "eio", app.engineio_server) for app in find_all(config.loaded_app)]
+        engines = [engine_of(app.engineio_server) for app in find_all(config.loaded_app)]
         for engine in engines:
             engine.announced = self.started
         self._max_body = max((engine.max_http_buffer_size for engine in engines), default=DEFAULT_BODY_BYTES)

@@ -20,6 +20,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from weakref import WeakKeyDictionary
 
+from fastsio.base.server import engine_of
 from fastsio.brokers.worker_group import WorkerGroup
 from fastsio.engine.log_format import Reports
 from fastsio.exceptions import SetupError
@@ -97,8 +98,7 @@ class Passing:
             None if settings is None else Forwarding(settings, group.number, config, server_state, app_state)
         )
         for app in find_all(config.loaded_app):
-            server = app.engineio_server
-            getattr(server, "eio", server).sid_suffix = suffix_of(group.number, self.machine)
+            engine_of(app.engineio_server).sid_suffix = suffix_of(group.number, self.machine)
         server_state.connections.add(self)  # type: ignore[arg-type] # it has what uvicorn calls
 
     def shutdown(self) -> None:

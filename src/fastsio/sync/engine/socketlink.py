@@ -240,12 +240,8 @@ def _raw_socket(sock: Any) -> Any:
 
     The ``send()`` of a greenlet's socket always waits, and that of a socket with TLS encrypts.
     """
-    if not DO_NOT_WAIT or hasattr(sock, "cipher"):
-        return None
-    for candidate in (sock, getattr(sock, "_sock", None), getattr(sock, "fd", None)):
-        if getattr(type(candidate), "send", None) is _socket.socket.send:
-            return candidate
-    return None
+    found = system_socket(sock) if DO_NOT_WAIT and not hasattr(sock, "cipher") else None
+    return found if getattr(type(found), "send", None) is _socket.socket.send else None
 
 
 def accept(server: Any, environ: dict[str, Any], serve: Callable[[SocketLink], None]) -> Any:
