@@ -63,7 +63,7 @@ def capture_broadcasts(server: Any) -> Iterator[list[Broadcast]]:
     """
     captured: list[Broadcast] = []
     manager = server.manager
-    emit = manager.emit
+    emit, before = manager.emit, vars(manager).get("emit")
 
     def record(event: str, data: Any, namespace: str, room: Any = None, skip_sid: Any = None, **more: Any) -> Any:
         to = more.get("to")
@@ -75,3 +75,5 @@ def capture_broadcasts(server: Any) -> Iterator[list[Broadcast]]:
         yield captured
     finally:
         del manager.emit
+        if before is not None:  # of a block around this one
+            manager.emit = before

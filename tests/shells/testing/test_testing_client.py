@@ -282,6 +282,18 @@ def test_server_for_threads_needs_the_other_client() -> None:
         TestClient(Server(async_mode="threading"))
 
 
+async def test_captures_may_be_nested(sio: AsyncServer) -> None:
+    """The outer one goes on after the inner one."""
+    with capture_broadcasts(sio) as outer:
+        with capture_broadcasts(sio) as inner:
+            await sio.emit("both")
+        await sio.emit("outer")
+    await sio.emit("none")
+
+    assert [each.event for each in outer] == ["both", "outer"]
+    assert [each.event for each in inner] == ["both"]
+
+
 async def test_capture_broadcasts_records_what_is_emitted_inside(sio: AsyncServer, client: TestClient) -> None:
     """Emits are recorded with their room, and still delivered; what is emitted later is not recorded."""
     with capture_broadcasts(sio) as captured:
