@@ -127,7 +127,7 @@ class Inbox:
         groups: The groups that the channel is in, as far as this process knows.
         dropped: How many messages had no room.
         expired: How many messages waited too long.
-        used_at: The time of the last call of :meth:`receive`.
+        used_at: The time of the last call of :meth:`receive`, or of the last message to a channel that a message made.
         is_detached: Whether the layer has stopped listening for it.
         release: Called by :meth:`aclose`; set by the layer.
         peers_behind: The inboxes of the layer whose clients have much to read, with this one while its client has.

@@ -474,6 +474,8 @@ class InMemoryChannelLayer(TableLayer):
     async def _put(self, channel: str, message: Message) -> None:
         table = self._table
         inbox = table.inboxes.get(channel) or await self._listen_to(channel, self.expiry)
+        if inbox.keep_s == self.expiry:  # so that each message waits that long
+            inbox.used_at = monotonic()
         if not table.deliver(inbox, copy_message(message), self._deadline()):
             await self._handle_overflow([inbox])
             if inbox.overflow in {"drop_new", "raise"}:

@@ -44,6 +44,18 @@ async def test_a_message_waits_for_its_reader_until_it_expires(clock):
     assert await layer.receive("jobs") == {"n": 2}
 
 
+async def test_each_message_waits_for_the_first_reader_from_when_it_was_sent(clock):
+    """An earlier message does not take it with it."""
+    layer = InMemoryChannelLayer(expiry=60)
+    await layer.send("jobs", {"n": 1})
+    clock.now += 59
+    await layer.send("jobs", {"n": 2})
+    clock.now += 2
+    await layer.new_channel()  # forgets channels that are not used any more
+
+    assert await layer.receive("jobs") == {"n": 2}
+
+
 async def test_a_channel_that_nobody_ever_reads_is_forgotten(clock):
     """Messages to names that lead nowhere do not fill the memory."""
     layer = InMemoryChannelLayer(expiry=60)
