@@ -18,7 +18,7 @@ _PARAMETER: Final = re.compile(r"{([a-zA-Z_][a-zA-Z0-9_]*)(?::([a-z]+))?}")
 _CONVERTERS: Final[dict[str, tuple[str, Callable[[str], Any]]]] = {
     "str": ("[^/]+", str),
     "path": (".*", str),
-    "int": ("[0-9]+", int),
+    "int": ("[0-9]{1,600}", int),  # Python may refuse more digits
     "float": (r"[0-9]+(?:\.[0-9]+)?", float),
 }
 

@@ -58,6 +58,7 @@ async def test_a_path_is_served_with_its_parameters(route, path, parameters):
         ("/room/{name}", "/room/a/b"),
         ("/room/{name}", "/Room/a"),
         ("/item/{number:int}", "/item/x"),
+        ("/item/{number:int}", "/item/" + "9" * 5000),
         ("/a.b", "/aXb"),
     ],
 )
