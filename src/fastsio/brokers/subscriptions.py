@@ -172,6 +172,7 @@ class Subscriptions(ABC):
     async def _listen(self) -> None:
         """Subscribe to all topics that are wanted and listen, until the connection breaks."""
         self._is_trying = True
+        self._changed.clear()  # all topics that are wanted are subscribed to below
         connection: Any = None
         cause: BaseException | None = None
         try:

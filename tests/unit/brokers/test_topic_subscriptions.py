@@ -11,6 +11,7 @@ from fastsio.brokers import reconnection
 from fastsio.brokers.subscriptions import Subscriptions
 from fastsio.exceptions import BusError
 from fastsio.protocol.backoff import Backoff
+from tests.support.waiting import WAIT_S
 
 
 class Topics(Subscriptions):
@@ -123,3 +124,17 @@ async def test_a_broker_that_cannot_be_asked_fails_the_caller(topics):
 
     with pytest.raises(BusError, match="OSError: broken pipe"):
         await topics.subscribe("b")
+
+
+async def test_topics_that_are_given_up_during_an_outage_are_not_kept(topics):
+    """However many there are."""
+    topics.failure = ConnectionError("no broker")
+    topics.breaks.set()
+    while topics._connection is not None:  # noqa: ASYNC110 - the subscriptions have no event for it
+        await asyncio.sleep(0)
+    for number in range(100):
+        topics.unsubscribe(f"gone{number}")
+
+    async with asyncio.timeout(WAIT_S):
+        while topics._changed:  # noqa: ASYNC110 - as above
+            await asyncio.sleep(0)
