@@ -265,7 +265,8 @@ class Inbox:
 
     def clear(self) -> None:
         """Drop the messages that wait."""
-        self._waiting.clear()
+        while self._waiting:
+            self._drop_first()
 
     def give_to(self, new: Inbox) -> None:
         """Give the inbox to a consumer, with the options of *new*; messages that wait go to its callback."""

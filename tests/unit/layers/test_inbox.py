@@ -131,6 +131,18 @@ async def test_what_was_taken_is_acknowledged_once():
     assert taken == [1]
 
 
+async def test_what_is_dropped_is_acknowledged():
+    """Nobody will receive it."""
+    taken = []
+    box = inbox()
+    box.put({"n": 1}, LATER, lambda: taken.append(1))
+    box.put({"n": 2}, LATER)
+
+    box.clear()
+
+    assert (taken, box.waiting) == ([1], 0)
+
+
 async def test_another_thread_can_post():
     """The message arrives on the consumer's loop."""
     box = inbox()
