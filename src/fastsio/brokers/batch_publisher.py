@@ -121,12 +121,7 @@ class BlockingBatchPublisher(Generic[RequestT]):
         self._sending = Lock()
 
     def submit(self, *requests: RequestT) -> list[Any]:
-        """
-        Send requests; return the broker's answers, or raise the first error.
-
-        Raises:
-            TimeoutError: Another thread has been sending for ``timeout_s``; some of the requests may be sent by it.
-        """
+        """Send requests; return the answers, or raise the first error, or TimeoutError if others send for too long."""
         waiting = [_Waiting(request) for request in requests]
         with self._guard:
             self._waiting += waiting

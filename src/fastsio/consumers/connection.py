@@ -224,7 +224,7 @@ class Connection:
     def offer(self, message: dict[str, Any]) -> bool:
         """Handle or queue a message of the channel layer; return False if there is no room for it."""
         if self._is_over:
-            return True  # the message is not missed
+            return True  # no client is left to miss it
         kind = message.get("type")
         if isinstance(kind, str) and kind in ENVELOPES:
             # Most messages have a text and nothing else, and need no check.

@@ -118,8 +118,8 @@ class Congestion:
         """
         Tell whether a caller that waits may add to a full buffer.
 
-        Many may call at once, and each waits. None may add more when the client has been behind for the whole timeout,
-        or has used up its :class:`PauseBudget`: callers that send to several clients then do not wait for it.
+        Many may call at once, and each waits. No caller may once the client has been behind for the whole timeout, or
+        has used up its :class:`PauseBudget`: callers that send to several clients then do not wait for it.
         """
         return not self.is_given_up and now - self._since < self._timeout_s and self._pause_budget.left_s(now) > 0
 

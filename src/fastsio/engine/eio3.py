@@ -32,7 +32,7 @@ LENGTH_DIGITS: Final = 16
 END_OF_LENGTH: Final = 255
 
 _BEYOND_16_BITS: Final = re.compile("[\U00010000-\U0010ffff]")
-#: A newline as engine.io-client's JSONP transport escapes it, and what it makes of a backslash before an n.
+#: How engine.io-client's JSONP transport writes a newline; with another backslash, how it writes a backslash and an n.
 _ESCAPED_NEWLINE: Final = re.compile(r"(\\)?\\n")
 
 

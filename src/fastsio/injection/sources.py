@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from pydantic import BaseModel
 
     from fastsio.injection.context import Context
+
+#: Takes the context of an event, and returns one value.
 Getter: TypeAlias = "Callable[[Context], Any]"
 
 

@@ -245,7 +245,7 @@ class Inbox:
             on_taken: Called when the consumer has got the message, or the message was dropped.
         """
         if self.is_closed:
-            return True  # the message is not missed
+            return True  # no consumer is left to miss it
         if self.on_message is not None:
             return self._call_consumer(message, on_taken)
         if len(self._waiting) >= self.capacity and not self._make_room():

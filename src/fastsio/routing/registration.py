@@ -87,9 +87,8 @@ class RouterScope:
     The middlewares (the first outermost), dependencies and exception handlers of a router, or of a server.
 
     Exception handlers are compiled when they are registered, and not for each event that fails: clients decide how many
-    events fail.
-    A server without an event loop needs them, and middlewares, compiled without ``await``, hence one table for each
-    kind of server.
+    events fail. A server without an event loop needs them, and middlewares, compiled without ``await``, hence one table
+    for each kind of server.
 
     Args:
         asynchronous: Whether the server awaits. A router does not know its servers yet and is compiled for one that

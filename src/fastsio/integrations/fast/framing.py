@@ -233,7 +233,7 @@ class DiscardingTransport:
 
     __slots__ = ("_is_open", "_wire")
 
-    #: Gives a socket that does nothing; no function of Python's, for it is called five times a connection.
+    #: Returns a socket that does nothing; a built-in method, because it is called five times for each connection.
     get_extra_info = staticmethod({"socket": NO_SOCKET}.get)
 
     def __init__(self, wire: Wire) -> None:

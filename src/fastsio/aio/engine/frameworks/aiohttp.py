@@ -28,10 +28,10 @@ CLOSE_TIMEOUT_S: Final = 1.0
 FAIR_SHARE: Final = 64
 
 
-def create_route(app: Any, engine: Any, endpoint: str) -> None:
-    """Have *engine* answer at *endpoint* of an application."""
+def create_route(app: Any, engine: Any, path: str) -> None:
+    """Have *engine* answer at a path of an application."""
     for method in ("GET", "POST", "OPTIONS"):
-        app.router.add_route(method, endpoint, engine.handle_request)
+        app.router.add_route(method, path, engine.handle_request)
 
 
 def on_shutdown(app: Any, stop: Callable[[], Awaitable[None]]) -> None:

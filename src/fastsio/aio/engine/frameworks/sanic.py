@@ -26,16 +26,16 @@ EXTRA: Final = "sanic"
 TOO_BIG: Final = 1009
 
 
-def create_route(app: Any, engine: Any, endpoint: str) -> None:
-    """Have *engine* answer at *endpoint* of an application."""
+def create_route(app: Any, engine: Any, path: str) -> None:
+    """Have *engine* answer at a path of an application."""
 
     async def socketio(request: Any) -> Any:
         return await engine.handle_request(request)
 
     # Otherwise Sanic reports an error when a WebSocket is over, because its handler returns no response.
     socketio.is_websocket = True  # type: ignore[attr-defined]  # Sanic's mark on a function
-    name = f"socketio{re.sub(r'[^A-Za-z0-9]+', '_', endpoint)}"
-    app.add_route(socketio, endpoint, methods=["GET", "POST", "OPTIONS"], name=name, stream=True)
+    name = f"socketio{re.sub(r'[^A-Za-z0-9]+', '_', path)}"
+    app.add_route(socketio, path, methods=["GET", "POST", "OPTIONS"], name=name, stream=True)
     app.enable_websocket()
 
 
