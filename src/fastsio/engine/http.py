@@ -105,11 +105,7 @@ def unavailable() -> Response:
 def unauthorized(detail: Any) -> Response:
     """Build the answer to a handshake the application refused; *detail* is what its handler returned."""
     body = json.dumps(detail or "Unauthorized")
-    return {
-        "status": "401 Unauthorized",
-        "headers": [("Content-Type", "application/json")],
-        "response": body.encode(),
-    }
+    return {"status": "401 Unauthorized", "headers": [("Content-Type", "application/json")], "response": body.encode()}
 
 
 def accepted(body: bytes = b"ok") -> Response:

@@ -61,7 +61,7 @@ class BodyCutOff(PacketError):  # noqa: N818 - says what happened
 
 class Request(NamedTuple):
     """
-    A well-formed request to the endpoint.
+    A well-formed request for Engine.IO.
 
     Attributes:
         method: GET or POST.
@@ -113,14 +113,7 @@ def _read(text: str, method: str, is_websocket: bool, transports: tuple[str, ...
         raise RequestRefused(Code.BAD_HANDSHAKE_METHOD, "A method that is not supported")
     if is_websocket != (transport == "websocket"):
         raise RequestRefused(Code.BAD_REQUEST, "Transport and Upgrade header do not match")
-    return Request(
-        method=method,
-        sid=sid,
-        is_websocket=is_websocket,
-        protocol=protocol,
-        base64=bool(query.get("b64")),
-        jsonp_index=_jsonp_index(query),
-    )
+    return Request(method, sid, is_websocket, protocol, base64=bool(query.get("b64")), jsonp_index=_jsonp_index(query))
 
 
 #: Every client's WebSocket handshake has the same query; those with a session id or a timestamp are longer.

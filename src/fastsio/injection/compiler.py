@@ -116,15 +116,7 @@ def compile_endpoint(
     caller_names |= names_of_caller(handler)
     handler, is_coroutine = _callable_form(handler, label, kind, asynchronous=asynchronous)
     recipe = Recipe(
-        handler,
-        is_coroutine,
-        kind,
-        label,
-        prefix,
-        tuple(dependencies),
-        response_model,
-        asynchronous,
-        caller_names,
+        handler, is_coroutine, kind, label, prefix, tuple(dependencies), response_model, asynchronous, caller_names
     )
     endpoint = Endpoint(
         handler,

@@ -217,16 +217,8 @@ class Inbox:
             self._timer = self._loop.call_later(RETRY_S, self._loop.add_reader, self._listener, self._accept)
             return
         connection.setblocking(False)
-        self._readers.add(
-            _Reader(
-                connection,
-                self._loop,
-                self._on_parcel,
-                self._on_loss,
-                self._on_malformed,
-                on_close=self._readers.discard,
-            )
-        )
+        callbacks = self._on_parcel, self._on_loss, self._on_malformed
+        self._readers.add(_Reader(connection, self._loop, *callbacks, on_close=self._readers.discard))
 
 
 class _Reader:
