@@ -38,7 +38,7 @@ from fastsio.injection.signature import (
 )
 from fastsio.injection.validation import validator_for
 from fastsio.messages import BaseMessage
-from fastsio.routing.middleware import Layer, Scope, fold, unreached
+from fastsio.routing.middleware import Scope, Wrapper, fold, unreached
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -196,7 +196,7 @@ class ClassReader:
         self._framework = [cls for cls in consumer.__mro__ if cls.__module__.startswith("fastsio.")]
         self._method_cache = cache
         self._discriminator: str = consumer.discriminator_field
-        self._layers = [(Scope.of(one), Layer.of(one)) for one in consumer.middleware]
+        self._wrappers = [(Scope.of(one), Wrapper.of(one)) for one in consumer.middleware]
         #: The actions and methods that were read.
         self._handled: set[str] = set()
 
@@ -221,11 +221,11 @@ class ClassReader:
     def _unreached(self) -> tuple[str, ...]:
         """Return a sentence for each action that a middleware names and that no handler has."""
         texts = [
-            f"{layer.label} is for the namespace {scope.namespace!r}, and a consumer has none: it never runs"
-            for scope, layer in self._layers
+            f"{wrapper.label} is for the namespace {scope.namespace!r}, and a consumer has none: it never runs"
+            for scope, wrapper in self._wrappers
             if scope.namespace not in (None, NAMESPACE)
         ]
-        texts += unreached(self._layers, {"*": self._handled})
+        texts += unreached(self._wrappers, {"*": self._handled})
         return tuple(f"{self._consumer.__qualname__}: {text}" for text in texts)
 
     def _marks(self, kind: type[Any]) -> Iterator[tuple[str, Any]]:
@@ -315,8 +315,8 @@ class ClassReader:
         position: Parameter | None,
         returns: tuple[type[BaseMessage], ...],
     ) -> HandlerPlan:
-        layers = self._layers_for(action)
-        is_direct = _takes_message_only(method, position) and not layers and not self._consumer.dependencies
+        wrappers = self._wrappers_for(action)
+        is_direct = _takes_message_only(method, position) and not wrappers and not self._consumer.dependencies
         annotated = position is not None and bool(message_types(position.annotation))
         return HandlerPlan(
             self._label(name),
@@ -324,7 +324,7 @@ class ClassReader:
             method.function,
             colour_of(method.function) in (Colour.COROUTINE, Colour.WRAPPER),
             None if model is None else self._validator(name, model),
-            None if is_direct else fold(layers, self._endpoint(name).call),
+            None if is_direct else fold(wrappers, self._endpoint(name).call),
             takes_valid=not annotated,
             keys=keys_of(model) if model is not None and self._consumer.camelize else None,
             returns=returns,
@@ -340,8 +340,8 @@ class ClassReader:
         function = getattr(self._consumer, name)
         parameters = _parameters(function, lenient=True)
         needs_more = any(is_marked(classify(each)) for each in parameters[1:])
-        layers = self._layers_for(name)
-        call = fold(layers, self._endpoint(name).call) if needs_more or layers else None
+        wrappers = self._wrappers_for(name)
+        call = fold(wrappers, self._endpoint(name).call) if needs_more or wrappers else None
         is_coroutine = colour_of(function) in (Colour.COROUTINE, Colour.WRAPPER)
         return HandlerPlan(self._label(name), name, function, is_coroutine, None, call, True, None, ())
 
@@ -399,9 +399,9 @@ class ClassReader:
             method = self._method_cache.methods[function] = _Method(function, parameters, returned)
         return method
 
-    def _layers_for(self, action: str) -> tuple[Layer, ...]:
+    def _wrappers_for(self, action: str) -> tuple[Wrapper, ...]:
         self._handled.add(action)
-        return tuple(layer for scope, layer in self._layers if scope.holds(action, NAMESPACE))
+        return tuple(wrapper for scope, wrapper in self._wrappers if scope.holds(action, NAMESPACE))
 
     def _label(self, name: str) -> str:
         return f"{self._consumer.__qualname__}.{name}"

@@ -22,7 +22,7 @@ from fastsio.injection.sources import payload_of
 from fastsio.routing.namespaces import check_namespace
 from fastsio.routing.slips import did_you_mean, misspelt_methods
 
-#: Runs an endpoint, or a layer around one, for one event.
+#: Runs an endpoint, and the hooks of the middlewares around it, for one event.
 Call = Callable[[Context], Awaitable[Any]]
 
 #: What every hook may take by keyword.
@@ -102,13 +102,13 @@ class BaseMiddleware:
             handler: ``await handler(sid, data)`` runs what is further in; so does ``handler(data, **kwargs)``.
             kwargs: The context named above.
         """
-        layer = Layer.of(self, around=False)
+        wrapper = Wrapper.of(self, around=False)
 
         async def inner(context: Context) -> Any:
             result = handler(sid, payload_of(context))
             return await result if isawaitable(result) else result
 
-        return await layer.wrap(inner)(detached_context(event, sid, data, **kwargs))
+        return await wrapper.wrap(inner)(detached_context(event, sid, data, **kwargs))
 
 
 class SyncMiddleware(BaseMiddleware):
@@ -204,7 +204,7 @@ _HOOKS: Final[dict[str, tuple[str, ...]]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Layer:
+class Wrapper:
     """The hooks of one middleware that do something."""
 
     before: Hook | None = None
@@ -217,7 +217,7 @@ class Layer:
     decide: Callable[[str, str], Any] | None = None
 
     @classmethod
-    def of(cls, middleware: Any, *, around: bool = True, asynchronous: bool = True) -> Layer:
+    def of(cls, middleware: Any, *, around: bool = True, asynchronous: bool = True) -> Wrapper:
         """
         Return the compiled hooks of a middleware; *around*: whether a ``__call__`` of its own counts.
 
@@ -257,7 +257,7 @@ class Layer:
         return [hook.endpoint for hook in (self.before, self.after, self.on_error, self.around) if hook is not None]
 
     def wrap(self, inner: Call) -> Call:
-        """Return *inner* with this layer around it."""
+        """Return a call of *inner* with the hooks before, after or around it."""
         if self.around is not None:
             call = _wrap_around(self.around, inner)
         else:
@@ -267,18 +267,18 @@ class Layer:
 
 
 def unreached(
-    layers: Iterable[tuple[Scope, Layer]], handled: Mapping[str, Collection[str]], always: Collection[str] = ()
+    wrappers: Iterable[tuple[Scope, Wrapper]], handled: Mapping[str, Collection[str]], always: Collection[str] = ()
 ) -> list[str]:
     """
     Return a sentence for each event that a middleware is for and that has no handler: there it never runs.
 
     Args:
-        layers: The middlewares, each with the scope of its registration.
+        wrappers: The middlewares, each with the scope of its registration.
         handled: Namespace -> the events that have handlers there. ``"*"`` is every namespace, and every event.
         always: The events that middlewares run for with a handler or without.
     """
     found = []
-    for label, scope in chain.from_iterable(_parts_of(layer.middleware, own) for own, layer in layers):
+    for label, scope in chain.from_iterable(_parts_of(wrapper.middleware, own) for own, wrapper in wrappers):
         events = {event for place, events in handled.items() if _may_be(place, scope.namespace) for event in events}
         if "*" in events or scope.events is None:
             continue
@@ -302,10 +302,10 @@ def _may_be(place: str, namespace: str | None) -> bool:
     return namespace is None or place in (namespace, "*")
 
 
-def fold(middlewares: Sequence[Layer], endpoint: Call) -> Call:
+def fold(middlewares: Sequence[Wrapper], endpoint: Call) -> Call:
     """Wrap *endpoint* so that the first middleware is the outermost: A, B, endpoint, B, A."""
-    for layer in reversed(middlewares):
-        endpoint = layer.wrap(endpoint)
+    for wrapper in reversed(middlewares):
+        endpoint = wrapper.wrap(endpoint)
     return endpoint
 
 
@@ -425,7 +425,7 @@ class MiddlewareChain(BaseMiddleware):
     def __init__(self) -> None:
         super().__init__()
         #: Whether the server awaits -> the middlewares, compiled for that kind of server.
-        self._layers: dict[bool, list[Layer]] = {True: []}
+        self._wrappers: dict[bool, list[Wrapper]] = {True: []}
 
     def add_middleware(self, middleware: Any) -> None:
         """
@@ -434,18 +434,18 @@ class MiddlewareChain(BaseMiddleware):
         Raises:
             SetupError: It is not a middleware, or not one for the servers that the chain is on.
         """
-        compiled = {kind: Layer.of(middleware, asynchronous=kind) for kind in self._layers}
-        for kind, layer in compiled.items():
-            self._layers[kind].append(layer)
+        compiled = {kind: Wrapper.of(middleware, asynchronous=kind) for kind in self._wrappers}
+        for kind, wrapper in compiled.items():
+            self._wrappers[kind].append(wrapper)
 
     def members(self) -> list[Any]:
         """Return the middlewares in the order they were added."""
-        return [layer.middleware for layer in self._layers[True]]
+        return [wrapper.middleware for wrapper in self._wrappers[True]]
 
     def remove_middleware(self, middleware: Any) -> None:
         """Remove *middleware*; one that is not there is ignored."""
-        for layers in self._layers.values():
-            layers[:] = [layer for layer in layers if layer.middleware is not middleware]
+        for wrappers in self._wrappers.values():
+            wrappers[:] = [wrapper for wrapper in wrappers if wrapper.middleware is not middleware]
 
     def compile_for(self, *, asynchronous: bool) -> None:
         """
@@ -454,8 +454,8 @@ class MiddlewareChain(BaseMiddleware):
         Raises:
             SignatureError: A hook is a coroutine function, and the server does not await.
         """
-        if asynchronous not in self._layers:
-            self._layers[asynchronous] = [Layer.of(one, asynchronous=asynchronous) for one in self.members()]
+        if asynchronous not in self._wrappers:
+            self._wrappers[asynchronous] = [Wrapper.of(one, asynchronous=asynchronous) for one in self.members()]
 
     async def execute(self, event: str, sid: str, data: Any, handler: Callable[..., Any], **context: Any) -> Any:
         """
@@ -495,8 +495,8 @@ class MiddlewareChain(BaseMiddleware):
         return run_through(call)(detached_context(event, sid, data, **context))
 
     def _fold(self, event: str, namespace: str | None, endpoint: Call, *, asynchronous: bool) -> Call:
-        layers = self._layers[asynchronous]
-        return fold([one for one in layers if Scope.of(one.middleware).holds(event, namespace or "/")], endpoint)
+        wrappers = self._wrappers[asynchronous]
+        return fold([one for one in wrappers if Scope.of(one.middleware).holds(event, namespace or "/")], endpoint)
 
     async def __call__(self, event: str, sid: str, data: Any, handler: Callable[..., Any], **kwargs: Any) -> Any:
         """Run the chain around *handler*."""

@@ -15,7 +15,7 @@ from fastsio.exceptions import SetupError
 from fastsio.injection import HandlerKind, compile_endpoint
 from fastsio.injection.signature import name_of
 from fastsio.protocol.limits import is_number
-from fastsio.routing.middleware import Layer, Scope
+from fastsio.routing.middleware import Scope, Wrapper
 from fastsio.routing.namespaces import check_namespace
 from fastsio.routing.slips import warn_of_habit, warn_of_name
 from fastsio.state.room_names import NamedRoom
@@ -95,16 +95,16 @@ class RouterScope:
             does; :meth:`compile_for` compiles it for the other kind.
     """
 
-    __slots__ = ("_exception_endpoints", "_layers", "dependencies", "exception_handlers")
+    __slots__ = ("_exception_endpoints", "_wrappers", "dependencies", "exception_handlers")
 
     def __init__(
         self,
-        layers: tuple[tuple[Scope, Layer], ...] = (),
+        wrappers: tuple[tuple[Scope, Wrapper], ...] = (),
         dependencies: tuple[Dependency, ...] = (),
         *,
         asynchronous: bool = True,
     ) -> None:
-        self._layers = {asynchronous: layers}
+        self._wrappers = {asynchronous: wrappers}
         self.dependencies = dependencies
         self.exception_handlers: dict[type[BaseException], Callable[..., Any]] = {}
         self._exception_endpoints: dict[bool, dict[type[BaseException], Endpoint]] = {asynchronous: {}}
@@ -136,10 +136,10 @@ class RouterScope:
 
         Raise SignatureError if one is a coroutine function and the server does not await.
         """
-        if asynchronous not in self._layers:
-            layers = next(iter(self._layers.values()))
-            self._layers[asynchronous] = tuple(
-                (scope, Layer.of(layer.middleware, asynchronous=asynchronous)) for scope, layer in layers
+        if asynchronous not in self._wrappers:
+            wrappers = next(iter(self._wrappers.values()))
+            self._wrappers[asynchronous] = tuple(
+                (scope, Wrapper.of(wrapper.middleware, asynchronous=asynchronous)) for scope, wrapper in wrappers
             )
         if asynchronous not in self._exception_endpoints:
             self._exception_endpoints[asynchronous] = {
@@ -147,9 +147,9 @@ class RouterScope:
                 for exception_class, function in self.exception_handlers.items()
             }
 
-    def layers(self, *, asynchronous: bool) -> tuple[tuple[Scope, Layer], ...]:
+    def wrappers(self, *, asynchronous: bool) -> tuple[tuple[Scope, Wrapper], ...]:
         """Return the compiled middlewares, the first outermost, as a server of that kind calls them."""
-        return self._layers[asynchronous]
+        return self._wrappers[asynchronous]
 
     def exception_endpoints(self, *, asynchronous: bool) -> Mapping[type[BaseException], Endpoint]:
         """Return the compiled exception handlers by exception class, as a server of that kind calls them."""
@@ -343,7 +343,7 @@ class RouterSIO(EventRegistrar):
     ) -> None:
         self._default_namespace = namespace if namespace is None else check_namespace(namespace)
         self._scope = RouterScope(
-            tuple((Scope.of(one), Layer.of(one)) for one in middleware),
+            tuple((Scope.of(one), Wrapper.of(one)) for one in middleware),
             tuple(dependencies),
         )
         self._registrations: list[Registration] = []

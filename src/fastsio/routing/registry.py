@@ -16,7 +16,7 @@ from fastsio.injection import Endpoint, compile_endpoint, reads_payload
 from fastsio.injection.compiler import awaiting
 from fastsio.injection.signature import Colour, colour_of, name_of
 from fastsio.routing.errors import find_exception_handler
-from fastsio.routing.middleware import Layer, Scope, unreached
+from fastsio.routing.middleware import Scope, Wrapper, unreached
 from fastsio.routing.namespaces import find_method, overrides_trigger
 from fastsio.routing.registration import SERVER, Registration, Role, RouterScope, prefix_of
 from fastsio.routing.route import Guard, Route, build_guarded_route, build_route, check_arity
@@ -136,13 +136,13 @@ class Registry:
         self._missing_method = Entry(ignoring, missing)
         self.no_route = Route(missing, missing.call, (), (), is_plain=False)
         self.no_route.is_silent = True
-        self._middlewares: list[tuple[Any, Scope, Layer]] = []
+        self._middlewares: list[tuple[Any, Scope, Wrapper]] = []
         self._entries: dict[tuple[str, str], Entry] = {}
         self._guards: dict[tuple[str, str], GuardEntry] = {}
         self._classes: dict[str, Registration] = {}
         self._methods: dict[tuple[str, str, bool], Entry] = {}
         self._routes: dict[str, dict[str, Route]] = {}
-        self._built: dict[tuple[Entry, tuple[Layer, ...]], Route] = {}
+        self._built: dict[tuple[Entry, tuple[Wrapper, ...]], Route] = {}
         #: The scope of the server, then those of the routers that it includes; the values mean nothing.
         self._scopes: dict[RouterScope, None] = {self.scope: None}
         #: (router, event) -> the endpoint that resolves the router's dependencies for a built-in event, or for all
@@ -156,7 +156,7 @@ class Registry:
         self._told: set[str] = set()
         #: The events without a handler that :meth:`is_first_miss` was asked about.
         self._missed: set[tuple[str, str]] = set()
-        self._passages: dict[tuple[str, Entry | None, tuple[RouterScope, ...], tuple[Layer, ...]], Route | None] = {}
+        self._passages: dict[tuple[str, Entry | None, tuple[RouterScope, ...], tuple[Wrapper, ...]], Route | None] = {}
 
     # Registration
 
@@ -255,7 +255,7 @@ class Registry:
 
     def add_middleware(self, middleware: Any, scope: Scope) -> None:
         """Run *middleware* for the events in *scope*, inside of those added before."""
-        self._middlewares.append((middleware, scope, Layer.of(middleware, asynchronous=self._asynchronous)))
+        self._middlewares.append((middleware, scope, Wrapper.of(middleware, asynchronous=self._asynchronous)))
         self._forget_routes()
 
     def remove_middleware(self, middleware: Any) -> None:
@@ -272,10 +272,10 @@ class Registry:
         entries = [self._entry_at(*key) for key in list(_keys_of(self.handlers))]
         entries += [entry for namespace in self.namespace_handlers for entry in self._method_entries(namespace)]
         found = [entry for entry in entries if entry is not None]
-        layers = [layer for _, layer in self._server_layers()]
-        layers += [layer for _, layer in self._layers_of(tuple(self._scopes))]
+        wrappers = [wrapper for _, wrapper in self._server_wrappers()]
+        wrappers += [wrapper for _, wrapper in self._wrappers_of(tuple(self._scopes))]
         endpoints = [entry.endpoint for entry in found] + list(self._checks.values())
-        endpoints += [endpoint for layer in layers for endpoint in layer.endpoints()]
+        endpoints += [endpoint for wrapper in wrappers for endpoint in wrapper.endpoints()]
         endpoints += [endpoint for scope in self._scopes for endpoint in self._exception_endpoints(scope).values()]
         for endpoint in endpoints:
             if endpoint.pending:
@@ -287,20 +287,20 @@ class Registry:
     def unreached(self, configured: Iterable[str] | str) -> list[str]:
         """Return a sentence, once, for each namespace and event of a middleware that does not exist."""
         found: list[str] = []
-        layers = []
-        for scope, layer in self._server_layers():
+        wrappers = []
+        for scope, wrapper in self._server_wrappers():
             place = scope.namespace
             if place is None or self.accepts(place, configured):
-                layers.append((scope, layer))
+                wrappers.append((scope, wrapper))
             else:
                 hint = did_you_mean(place, self.namespaces(configured))
-                found.append(f"{layer.label} is for the namespace {place!r}, which no client can be in{hint}")
+                found.append(f"{wrapper.label} is for the namespace {place!r}, which no client can be in{hint}")
         places = self._places()
-        found += unreached(layers, _handled(places), self._role.kinds)
+        found += unreached(wrappers, _handled(places), self._role.kinds)
         routers = dict.fromkeys(router for _, _, scopes in places for router in scopes)
         for router in routers:
             own = [one for one in places if router in one[2]]
-            found += unreached(self._layers_of((router,)), _handled(own), self._role.kinds)
+            found += unreached(self._wrappers_of((router,)), _handled(own), self._role.kinds)
         new = [text for text in dict.fromkeys(found) if text not in self._told]
         self._told.update(new)
         return new
@@ -425,25 +425,25 @@ class Registry:
         routers = tuple(scope for scope in self._routers_of(namespace) if scope not in known)
         if not routers and (entry is not None or not self._middlewares):
             return None
-        layers = _holding([*self._server_layers(), *self._layers_of(routers)], event, namespace)
-        key = (event, entry, routers, layers)
+        wrappers = _holding([*self._server_wrappers(), *self._wrappers_of(routers)], event, namespace)
+        key = (event, entry, routers, wrappers)
         if key not in self._passages:
-            self._passages[key] = self._build_passage(entry, routers, layers, namespace, event)
+            self._passages[key] = self._build_passage(entry, routers, wrappers, namespace, event)
         return self._passages[key]
 
     def _build_passage(
         self,
         entry: Entry | None,
         routers: tuple[RouterScope, ...],
-        layers: tuple[Layer, ...],
+        wrappers: tuple[Wrapper, ...],
         namespace: str,
         event: str,
     ) -> Route | None:
         checks = self._checks_of(routers, event)
-        if not checks and not layers:
+        if not checks and not wrappers:
             return None
         guard = Guard(_pass_on if self._asynchronous else _pass_on_sync)
-        return self._build_around(guard, routers, checks, layers, entry, namespace, event)
+        return self._build_around(guard, routers, checks, wrappers, entry, namespace, event)
 
     def _routers_of(self, namespace: str) -> tuple[RouterScope, ...]:
         """Return the routers that have handlers in *namespace* or in every namespace, innermost first."""
@@ -542,21 +542,21 @@ class Registry:
     def _build_guarded(self, guarded: GuardEntry, namespace: str, event: str, entry: Entry | None) -> Route:
         """Return the route of a guarded event."""
         scopes = guarded.scopes
-        layers = _holding([*self._server_layers(), *self._layers_of(scopes)], event, namespace)
-        return self._build_around(guarded.guard, scopes, self._checks_of(scopes, ""), layers, entry, namespace, event)
+        wrappers = _holding([*self._server_wrappers(), *self._wrappers_of(scopes)], event, namespace)
+        return self._build_around(guarded.guard, scopes, self._checks_of(scopes, ""), wrappers, entry, namespace, event)
 
     def _build_around(
         self,
         guard: Guard,
         scopes: tuple[RouterScope, ...],
         checks: tuple[Endpoint, ...],
-        layers: tuple[Layer, ...],
+        wrappers: tuple[Wrapper, ...],
         entry: Entry | None,
         namespace: str,
         event: str,
     ) -> Route:
         """
-        Return the route of an event that *guard* decides about, with *layers*, those of the server included, around it.
+        Return the route of an event that *guard* decides about, with *wrappers*, those of the server too, around it.
 
         The routers of *scopes*, innermost first, are around it, and *checks*, the first outermost, resolve their
         dependencies before it. Inside of it is the handler of *entry*, if there is one; its routers are around it too,
@@ -566,36 +566,36 @@ class Registry:
         if entry is not None:
             registration = entry.registration
             others = tuple(scope for scope in registration.scopes if scope not in scopes)
-            own_layers = _holding(self._layers_of(others), event, namespace)
-            inner = build_route(entry.endpoint, prefix_of(registration), own_layers, asynchronous=self._asynchronous)
+            own_wrappers = _holding(self._wrappers_of(others), event, namespace)
+            inner = build_route(entry.endpoint, prefix_of(registration), own_wrappers, asynchronous=self._asynchronous)
             scopes = (*others, *scopes)
         stand_in = self._missing_method.endpoint
-        return build_guarded_route(guard, stand_in, checks, inner, layers, scopes, asynchronous=self._asynchronous)
+        return build_guarded_route(guard, stand_in, checks, inner, wrappers, scopes, asynchronous=self._asynchronous)
 
-    def _layers_of(self, scopes: tuple[RouterScope, ...]) -> list[tuple[Scope, Layer]]:
+    def _wrappers_of(self, scopes: tuple[RouterScope, ...]) -> list[tuple[Scope, Wrapper]]:
         """Return the middlewares of routers, the outermost first; the routers are given innermost first."""
-        return [pair for scope in reversed(scopes) for pair in scope.layers(asynchronous=self._asynchronous)]
+        return [pair for scope in reversed(scopes) for pair in scope.wrappers(asynchronous=self._asynchronous)]
 
-    def _server_layers(self) -> list[tuple[Scope, Layer]]:
-        return [(scope, layer) for _, scope, layer in self._middlewares]
+    def _server_wrappers(self) -> list[tuple[Scope, Wrapper]]:
+        return [(scope, wrapper) for _, scope, wrapper in self._middlewares]
 
     def _build(self, entry: Entry, namespace: str, event: str) -> Route:
         if entry.endpoint.pending:  # registered after the server has started
             with suppress(SignatureError):
                 entry.endpoint.prepare()
-        layers = _holding([*self._server_layers(), *self._layers_of(entry.registration.scopes)], event, namespace)
-        route = self._built.get((entry, layers))
+        wrappers = _holding([*self._server_wrappers(), *self._wrappers_of(entry.registration.scopes)], event, namespace)
+        route = self._built.get((entry, wrappers))
         if route is None:
             registration = entry.registration
             route = build_route(
                 entry.endpoint,
                 prefix_of(registration),
-                layers,
+                wrappers,
                 registration.scopes,
                 asynchronous=self._asynchronous,
             )
             if not entry.endpoint.pending:
-                self._built[entry, layers] = route
+                self._built[entry, wrappers] = route
         return route
 
     # Failures
@@ -612,8 +612,8 @@ def _dependencies_of(scopes: tuple[RouterScope, ...]) -> list[Any]:
     return [one for scope in reversed(scopes) for one in scope.dependencies]
 
 
-def _holding(scoped: Iterable[tuple[Scope, Layer]], event: str, namespace: str) -> tuple[Layer, ...]:
-    return tuple(layer for scope, layer in scoped if scope.holds(event, namespace))
+def _holding(scoped: Iterable[tuple[Scope, Wrapper]], event: str, namespace: str) -> tuple[Wrapper, ...]:
+    return tuple(wrapper for scope, wrapper in scoped if scope.holds(event, namespace))
 
 
 def _handled(places: Iterable[Place]) -> dict[str, set[str]]:

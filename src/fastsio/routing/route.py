@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from fastsio.exceptions import SignatureError
 from fastsio.injection import Endpoint, HandlerKind
-from fastsio.routing.middleware import Layer, fold, run_through
+from fastsio.routing.middleware import Wrapper, fold, run_through
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -83,27 +83,27 @@ class Route:
 def build_route(
     endpoint: Endpoint,
     prefix: tuple[str, ...],
-    layers: tuple[Layer, ...],
+    wrappers: tuple[Wrapper, ...],
     scopes: tuple[RouterScope, ...] = (),
     *,
     asynchronous: bool = True,
 ) -> Route:
-    """Return the route of *endpoint* with *layers* around it; its call is awaited if the server awaits."""
-    is_plain = endpoint.plain and not layers and endpoint.kind in _EVENT_KINDS
-    call = fold(layers, endpoint.call) if asynchronous else _fold_sync(layers, endpoint)
+    """Return the route of *endpoint* with *wrappers* around it; its call is awaited if the server awaits."""
+    is_plain = endpoint.plain and not wrappers and endpoint.kind in _EVENT_KINDS
+    call = fold(wrappers, endpoint.call) if asynchronous else _fold_sync(wrappers, endpoint)
     route = Route(endpoint, call, prefix, scopes, is_plain=is_plain)
     route.call_handler = endpoint.call if asynchronous else endpoint.call_sync
     return route
 
 
-def _fold_sync(layers: tuple[Layer, ...], endpoint: Endpoint) -> Callable[[Context], Any]:
-    if not layers:
+def _fold_sync(wrappers: tuple[Wrapper, ...], endpoint: Endpoint) -> Callable[[Context], Any]:
+    if not wrappers:
         return endpoint.call_sync
 
     async def innermost(context: Context) -> Any:
         return endpoint.call_sync(context)
 
-    return run_through(fold(layers, innermost))
+    return run_through(fold(wrappers, innermost))
 
 
 def build_guarded_route(
@@ -111,7 +111,7 @@ def build_guarded_route(
     stand_in: Endpoint,
     checks: tuple[Endpoint, ...],
     inner: Route | None,
-    layers: tuple[Layer, ...],
+    wrappers: tuple[Wrapper, ...],
     scopes: tuple[RouterScope, ...],
     *,
     asynchronous: bool,
@@ -129,7 +129,7 @@ def build_guarded_route(
     async def guarded(context: Context) -> Any:
         return await decided(context) if asynchronous else decided(context)
 
-    call = fold(layers, guarded)
+    call = fold(wrappers, guarded)
     if not asynchronous:
         call = run_through(call)
     if guard.arrival is not None:

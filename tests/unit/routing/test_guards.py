@@ -10,7 +10,7 @@ import pytest
 from fastsio import AsyncNamespace, BaseMiddleware, Depends, RouterSIO, SyncMiddleware
 from fastsio.exceptions import SetupError
 from fastsio.routing import Guard, Registration, Registry, RouterScope, Scope, check_rooms
-from fastsio.routing.middleware import Layer
+from fastsio.routing.middleware import Wrapper
 from tests.unit.injection.conftest import Harness
 
 if TYPE_CHECKING:
@@ -121,7 +121,7 @@ async def test_routers_and_middlewares_are_around_the_guard(registry, guards):
     def scope_of(name: str) -> RouterScope:
         middleware = Noting(name)
         marker = Depends(lambda: steps.append(f"depends of {name}"))
-        return RouterScope(((Scope.of(middleware), Layer.of(middleware)),), (marker,))
+        return RouterScope(((Scope.of(middleware), Wrapper.of(middleware)),), (marker,))
 
     @contextmanager
     def arriving(context: Context) -> Iterator[None]:

@@ -10,8 +10,8 @@ from fastsio import BaseMiddleware, Depends, MiddlewareChain, SyncMiddleware
 from fastsio.exceptions import SetupError, SignatureError
 from fastsio.injection.sources import payload_of
 from fastsio.routing.middleware import (
-    Layer,
     Scope,
+    Wrapper,
     detached_context,
     event_context,
     fold,
@@ -189,13 +189,13 @@ def test_a_hook_with_an_unknown_parameter_is_refused():
         async def before_event(self, payload): ...
 
     with pytest.raises(SignatureError, match="payload"):
-        Layer.of(Hook())
+        Wrapper.of(Hook())
 
 
 def test_what_is_no_middleware_is_refused():
     """An object without hooks."""
     with pytest.raises(SetupError, match="not a middleware"):
-        Layer.of(object())
+        Wrapper.of(object())
 
 
 @pytest.mark.parametrize(
@@ -241,7 +241,7 @@ def test_a_middleware_for_a_namespace_that_there_cannot_be_is_refused(namespace,
 def test_a_class_in_place_of_a_middleware_is_refused():
     """The error says what to add."""
     with pytest.raises(SetupError, match=r"BaseMiddleware is a class; add an object, BaseMiddleware\(\)"):
-        Layer.of(BaseMiddleware)
+        Wrapper.of(BaseMiddleware)
 
 
 @pytest.mark.parametrize(
@@ -260,7 +260,7 @@ def test_a_method_that_is_nearly_called_like_a_hook_is_refused(name, hook, base)
     guard = type("Guard", (base,), {name: lambda self, event, sid, data: data, "after_event": lambda self: None})()
 
     with pytest.raises(SetupError, match=rf"^Guard\.{name} is no hook and would never run; did you mean '{hook}'\?$"):
-        Layer.of(guard)
+        Wrapper.of(guard)
     with pytest.raises(SetupError, match="is no hook"):
         MiddlewareChain().add_middleware(guard)
 
@@ -277,7 +277,7 @@ def test_a_slip_that_a_subclass_calls_on_its_parent_is_one_still():
             return super().before_evnt(event, sid, data)
 
     with pytest.raises(SetupError, match="is no hook"):
-        Layer.of(Strict())
+        Wrapper.of(Strict())
 
 
 def test_helpers_of_a_middleware_may_be_called_as_they_like():
@@ -299,7 +299,7 @@ def test_helpers_of_a_middleware_may_be_called_as_they_like():
         def _before_event(self):
             """Be private."""
 
-    assert Layer.of(Guard()).before is not None
+    assert Wrapper.of(Guard()).before is not None
 
 
 @pytest.mark.parametrize("base", [BaseMiddleware, SyncMiddleware])
@@ -312,13 +312,13 @@ def test_a_middleware_without_a_hook_is_refused(base):
     with pytest.raises(
         SetupError, match=r"Guard object at .* has no hook of its own; give it before_event, after_event"
     ):
-        Layer.of(Guard())
-    assert Layer.of(base()).endpoints() == []
+        Wrapper.of(Guard())
+    assert Wrapper.of(base()).endpoints() == []
 
 
-def layers(*middlewares, **scope):
+def wrappers(*middlewares, **scope):
     """Return middlewares as a server registers them."""
-    return [(Scope.of(one, **scope), Layer.of(one)) for one in middlewares]
+    return [(Scope.of(one, **scope), Wrapper.of(one)) for one in middlewares]
 
 
 @pytest.mark.parametrize(
@@ -340,7 +340,7 @@ def layers(*middlewares, **scope):
 )
 def test_an_event_of_a_middleware_without_a_handler_is_told(scope, handled, said):
     """The sentence names middleware, event and, if there is one, the name that was meant."""
-    [text] = unreached(layers(Tracer("T", []), **scope), handled, ("connect", "disconnect"))
+    [text] = unreached(wrappers(Tracer("T", []), **scope), handled, ("connect", "disconnect"))
 
     assert re.search("^Tracer is for the event " + said, text)
 
@@ -359,7 +359,7 @@ def test_an_event_of_a_middleware_without_a_handler_is_told(scope, handled, said
 )
 def test_nothing_is_told_of_middlewares_that_may_run(scope, handled):
     """Built-in events happen anyway, and a handler for every event, or in every namespace, counts."""
-    assert unreached(layers(Tracer("T", []), **scope), handled, ("connect", "disconnect")) == []
+    assert unreached(wrappers(Tracer("T", []), **scope), handled, ("connect", "disconnect")) == []
 
 
 def test_those_in_a_chain_are_looked_at_one_by_one():
@@ -369,7 +369,7 @@ def test_those_in_a_chain_are_looked_at_one_by_one():
     inner.add_middleware(Tracer("T", []))
     outer.add_middleware(inner)
 
-    [text] = unreached(layers(outer), {"/": {"message"}})
+    [text] = unreached(wrappers(outer), {"/": {"message"}})
     assert text.startswith("Tracer is for the event 'mesage'")
 
 
@@ -433,7 +433,7 @@ def test_should_run_is_a_plain_function():
         async def before_event(self, event, sid, data): ...
 
     with pytest.raises(SetupError, match=r"Waiting\.should_run is not awaited; write 'def should_run'"):
-        Layer.of(Waiting())
+        Wrapper.of(Waiting())
 
 
 async def test_a_chain_runs_those_in_scope_and_may_be_nested():
@@ -479,7 +479,7 @@ async def test_folding_nothing_is_the_endpoint_itself():
     async def endpoint(context): ...
 
     assert fold([], endpoint) is endpoint
-    assert Layer.of(BaseMiddleware()).wrap(endpoint) is endpoint
+    assert Wrapper.of(BaseMiddleware()).wrap(endpoint) is endpoint
 
 
 @pytest.mark.parametrize("base", [BaseMiddleware, SyncMiddleware])
@@ -533,9 +533,9 @@ async def test_the_handler_of_a_whole_middleware_is_called_in_several_ways(call,
     async def endpoint(context):
         return context.args[0]
 
-    layer = Layer.of(Plain() if is_plain else Around())
+    wrapper = Wrapper.of(Plain() if is_plain else Around())
 
-    assert await layer.wrap(endpoint)(detached_context("e", "s1", {"n": 1})) == seen
+    assert await wrapper.wrap(endpoint)(detached_context("e", "s1", {"n": 1})) == seen
 
 
 def test_a_chain_runs_without_an_event_loop():

@@ -196,7 +196,7 @@ def test_a_plain_handler_has_nothing_around_it(registry):
 
 
 def test_middlewares_come_and_go(registry):
-    """Only events in scope have a layer; removing takes every registration away."""
+    """The hooks run for events in scope only; removing takes every registration away."""
     add(registry, "/", "a")
     add(registry, "/", "b")
     middleware = BaseMiddleware()
@@ -215,7 +215,7 @@ def test_middlewares_come_and_go(registry):
         registry.add_middleware(object(), Scope())
 
 
-def test_routers_bring_dependencies_and_layers(registry):
+def test_routers_bring_dependencies_and_middlewares(registry):
     """What a router was given surrounds its handlers."""
     router = RouterSIO(middleware=[BaseMiddleware(events="a")], dependencies=[Depends(lambda: 1)])
     router.on("a", lambda sid: None)
