@@ -41,7 +41,7 @@ _EPOCH_BYTES: Final = 6
 
 
 class RoomKeeper:
-    """The room keeper of one server."""
+    """The part of one server that calls the hooks of its room classes, and knows their members."""
 
     def __init__(self, server: RoomServer, start_task: StartTask, close_context: CloseContext) -> None:
         self._server = server
