@@ -110,6 +110,8 @@ class Lifecycle:
             connection.is_lost = True
             connection.unlink()
             self._deadlines.clear(connection)
+        if self._shared.observer is not None:
+            self._shared.observer.connection_closed(eio_sid)
 
     async def close(self, eio_sid: str, reason: str) -> None:
         """Handle the end of an Engine.IO connection: every client of it leaves."""

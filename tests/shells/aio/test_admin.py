@@ -63,6 +63,22 @@ async def reports(admin: FakeClient, count: int) -> list[Any]:
     return [one[:-1] if one[0] != "socket_updated" else one for one in found]
 
 
+async def test_a_connection_that_cannot_be_begun_is_not_counted(monkeypatch):
+    """The engine refuses the client, and does not report the end of a refused connection."""
+    sio, wire, panel = watched()
+    await wire.open()
+
+    def failing(*_args: Any) -> None:
+        raise RuntimeError("cannot begin")
+
+    monkeypatch.setattr(sio._runner, "start_task", failing)
+    with pytest.raises(RuntimeError, match="cannot begin"):
+        await wire.open(**{PROTOCOL_KEY: 3})
+
+    described = panel._watch.describe_server()
+    assert (described["clientsCount"], described["pollingClientsCount"]) == (1, 1)
+
+
 async def test_administrators_get_in_after_a_restart():
     """A server that takes clients again after a shutdown is watched as before."""
     sio, wire, _ = watched()

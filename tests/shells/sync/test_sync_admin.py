@@ -5,6 +5,9 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import pytest
+
+from fastsio.engine.request import PROTOCOL_KEY
 from tests.shells.sync.fake_engine import wired
 
 ADA = {"username": "ada", "password": "secret"}
@@ -48,4 +51,22 @@ def test_reports_are_sent_after_a_moment_without_threads(monkeypatch):
 
     assert admin.receive()[:1] == "0"
     assert admin.receive().startswith('2/admin,["config"')
+    panel.shutdown()
+
+
+def test_a_connection_that_no_thread_can_be_started_for_is_not_counted(monkeypatch):
+    """A client of Engine.IO 3 joins at once, in a thread; the engine refuses it if there is none."""
+    server, wire = wired()
+    panel = server.instrument(auth=ADA, server_stats_interval=60)
+    wire.open()
+
+    def refuse(*_args: Any) -> None:
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(server.__fastsio__.runner, "start_task", refuse)
+        with pytest.raises(RuntimeError, match="thread"):
+            wire.open(**{PROTOCOL_KEY: 3})
+
+    assert panel._watch.describe_server()["clientsCount"] == 1
     panel.shutdown()
