@@ -507,23 +507,27 @@ class Lifecycle:
                 client.gone.set()
 
     def _remove_from_rooms(self, client: Client) -> None:
-        """Remove a client from the manager and its rooms, and close its connection-scoped dependencies."""
+        """Remove a client from the manager, which may be the application's and fail, and from its rooms."""
         try:
             self._server.manager.disconnect(client.sid, client.namespace, ignore_queue=True)
         finally:
             self._release(client.connection)
+            try:
+                self._end_memberships(client)
+            finally:
+                if self._recovery is not None:  # from now on the client may come back
+                    self._recovery.state.forget(client)
+
+    def _end_memberships(self, client: Client) -> None:
+        """Let a client leave its rooms unless it may come back, and close its connection-scoped dependencies."""
         recovery = self._recovery
-        try:
-            if recovery is None or not recovery.state.is_away(client.namespace, client.sid):
-                self._shared.room_keeper.client_left(client)
-            # The record lives as long as the connection.
-            client.auth, client.auth_bytes = None, 0
-            scope = client.used_scope
-            if scope is not None:
-                self._close_scope(client, scope)
-        finally:
-            if recovery is not None:  # from now on the client may come back
-                recovery.state.forget(client)
+        if recovery is None or not recovery.state.is_away(client.namespace, client.sid):
+            self._shared.room_keeper.client_left(client)
+        # The record lives as long as the connection.
+        client.auth, client.auth_bytes = None, 0
+        scope = client.used_scope
+        if scope is not None:
+            self._close_scope(client, scope)
 
     def _close_scope(self, client: Client, scope: Any) -> None:
         try:

@@ -44,6 +44,24 @@ async def test_a_pid_that_is_none_is_not_looked_at(recovering, pid):
     assert other.client.eio_sid in wire.clients
 
 
+async def test_a_session_is_kept_although_the_manager_of_the_application_fails(recovering, monkeypatch):
+    """A client that comes back does not wait for the end of the old one, whose record is gone."""
+    sio, wire = recovering
+
+    async def failing(*_args, **_kwargs):
+        raise RuntimeError("no database")
+
+    seat = await Seat(wire).connect()
+    sid = seat.sid
+    with monkeypatch.context() as patch:
+        patch.setattr(sio.manager, "disconnect", failing)
+        await seat.client.lose()
+    assert sio.__fastsio__.recovery_state._clients == {}
+
+    await seat.back()
+    assert seat.sid == sid
+
+
 async def test_who_guesses_ends_nothing(recovering):
     """Attempts without the pid cost nobody a connection or a session, not even those that know the sid."""
     _, wire = recovering

@@ -63,6 +63,23 @@ async def test_on_leave_runs_however_a_client_leaves(chat, log, way):
     assert await ChatRoom(5).members() == []
 
 
+async def test_on_leave_runs_although_the_manager_of_the_application_fails(chat, log, monkeypatch, caplog):
+    """The failure is logged, and the client counts as a member no longer."""
+    sio, wire = chat
+
+    async def failing(*_args, **_kwargs):
+        raise RuntimeError("no database")
+
+    client = await wire.join()
+    await joined(client)
+    monkeypatch.setattr(sio.manager, "disconnect", failing)
+    await client.lose()
+
+    assert log[1:] == [("on_leave", 5, client.sid)]
+    assert sio.__fastsio__.room_keeper.table.is_empty
+    assert "no database" in caplog.text
+
+
 async def test_the_disconnect_handler_comes_before_on_leave(chat, log):
     """While it runs, the rooms of the client can still be read."""
     sio, wire = chat

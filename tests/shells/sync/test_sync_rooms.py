@@ -421,3 +421,22 @@ def test_an_event_that_no_thread_can_be_started_for_leaves_nothing(monkeypatch):
     assert connection.handler_bytes == 0
     assert sio.__fastsio__.room_keeper.table.is_empty
     join(client)
+
+
+def test_on_leave_runs_although_the_manager_of_the_application_fails(monkeypatch, log, caplog):
+    """The failure is logged, and the client counts as a member no longer."""
+    sio, wire = wired()
+    sio.register_room(ChatRoom)
+
+    def fail(*_arguments: Any, **_keywords: Any) -> None:
+        raise RuntimeError("no database")
+
+    client = wire.join()
+    join(client)
+    monkeypatch.setattr(sio.manager, "disconnect", fail)
+    client.lose()
+
+    assert ChatRoom.left.wait(WAIT_S)
+    assert log == [("on_join", 5), ("on_leave", 5)]
+    assert sio.__fastsio__.room_keeper.table.is_empty
+    assert "no database" in caplog.text
