@@ -167,7 +167,7 @@ class AsyncClient(BaseClient):
                 raise
 
     async def _retry_connecting(self) -> None:
-        self._reconnecting.start()
+        await self._reconnecting.start()
         try:
             await self._reconnecting.wait()
         except BaseException:
@@ -407,7 +407,7 @@ class AsyncClient(BaseClient):
         self._dispatcher.reset()
         self._dispatcher.answered.set()
         if will_reconnect:
-            self._reconnecting.start()
+            await self._reconnecting.start()
 
     async def _handle_connect(self, namespace: str, data: Any) -> None:
         """Handle CONNECT of the server: the client has joined a namespace."""

@@ -51,7 +51,7 @@ class Reconnecting:
         return not self._over.is_set()
 
     def start(self) -> None:
-        """Start making attempts."""
+        """Start making attempts; if no thread can be started for them, the loss is final."""
         client = self._client
         self.aborted = client.eio.create_event()
         self._over = client.eio.create_event()
@@ -60,7 +60,11 @@ class Reconnecting:
             # A disconnect handler, or another thread, has called disconnect() while the loss was handled.
             self.aborted.set()
         reconnecting_clients.append(client)
-        self._last_task = self.task = client.start_background_task(self._run, self._over)
+        try:
+            self._last_task = self.task = client.start_background_task(self._run, self._over)
+        except Exception:
+            self._end(self._over, is_final=True)
+            raise
         if not self.is_active:  # a thread may be done by now
             self.task = None
 
@@ -86,15 +90,21 @@ class Reconnecting:
             self.wait()
 
     def _run(self, over: Any) -> None:
-        client = self._client
+        is_final = False
         try:
             # The task that found the connection broken may not have ended.
-            client.eio.wait()
-            if not self._reconnect() and not self._is_replaced:
-                for namespace in client.connection_namespaces:
-                    self._namespaces.end(namespace)
+            self._client.eio.wait()
+            is_final = not self._reconnect() and not self._is_replaced
         finally:
-            reconnecting_clients.remove(client)
+            self._end(over, is_final=is_final)
+
+    def _end(self, over: Any, *, is_final: bool) -> None:
+        """Make no more attempts; *is_final* is whether the loss of the connection is."""
+        try:
+            for namespace in self._client.connection_namespaces if is_final else ():
+                self._namespaces.end(namespace)
+        finally:
+            reconnecting_clients.remove(self._client)
             self.task = None
             over.set()
 
