@@ -232,7 +232,8 @@ class AdaptedCodec:
         except TypeError:
             # The module does not know models, dates and the like; or a mistake, which it then reports.
             text = self._module.dumps(plain_tree(obj), separators=separators)
-        return text
+        # A lone surrogate, which has no UTF-8 form, is written as JSON's escape of it, which this error handler makes.
+        return text if text.isascii() else text.encode("utf-8", "backslashreplace").decode()
 
     def loads(self, text: str) -> Any:
         """Read JSON as the module does; whatever it raises becomes a ValueError, for the peer's text is the cause."""

@@ -271,3 +271,17 @@ async def test_leaving_is_announced(side: Side):
         await side.run(client.disconnect)
 
     assert frames[2:] == ['42["last",1]', "41", "41/a,", "1"]
+
+
+@pytest.mark.parametrize("way", ["polling", "websocket"])
+async def test_a_text_that_cannot_be_encoded_ends_the_connection(side: Side, way):
+    """The application learns of it: a client that could not write any more would seem to be connected."""
+    async with gated(Site(ping_interval=0.1)) as gate:
+        left = Heard()
+        client = side.client(reconnection=False)
+        client.on("disconnect", left)
+        await side.run(client.connect, gate.address.http, transports=WAYS[way], wait_timeout=WAIT_S)
+
+        await side.run(client.eio.send, "\ud800")
+
+        assert await left.next() == ("transport error",)

@@ -119,6 +119,14 @@ def test_a_lone_surrogate_is_written_escaped(codec):
     assert json.loads(text) == ["\ud800", {"\udc00é": "2024-01-02T12:00:00Z"}]
 
 
+def test_a_lone_surrogate_that_a_module_of_the_application_writes_is_escaped():
+    """As by the other codecs; text that has a UTF-8 form stays as the module wrote it."""
+    module = SimpleNamespace(dumps=lambda obj, **options: json.dumps(obj, ensure_ascii=False, **options))
+
+    assert AdaptedCodec(module).dumps(["é\ud800", {"\udc00\U0001f600": 1}]) == '["é\\ud800",{"\\udc00\U0001f600":1}]'
+    assert AdaptedCodec(module).dumps(["é\U0001f600"]) == '["é\U0001f600"]'
+
+
 @codecs
 @pytest.mark.parametrize(
     "payload",

@@ -193,8 +193,10 @@ class EngineClient(AsyncClient):
 
     # Both:
     def _on_write_failure(self, error: Exception) -> None:
-        # The read loop notices the failure too, and ends the connection.
+        # That the server is gone the read loop notices too, but not that a text has no UTF-8 form.
         self.logger.info("A packet could not be written: %r", error)
+        if isinstance(error, UnicodeError):
+            self.start_background_task(self.break_off)
 
     # Receiving.
 
@@ -332,6 +334,10 @@ class EngineClient(AsyncClient):
             self.start_background_task(self.ws.close)
         else:
             self._wake_reader()
+        # Only threads:
+        # | if self.current_transport == "websocket":
+        # |     self.ws.abort()
+        # Only asyncio:
 
     def _wake_reader(self) -> None:
         """Cancel a poll whose answer is no longer needed."""

@@ -119,8 +119,10 @@ class EngineClient(Client):
             outlet.end()
 
     def _on_write_failure(self, error: Exception) -> None:
-        # The read loop notices the failure too, and ends the connection.
+        # That the server is gone the read loop notices too, but not that a text has no UTF-8 form.
         self.logger.info("A packet could not be written: %r", error)
+        if isinstance(error, UnicodeError):
+            self.start_background_task(self.break_off)
 
     # Receiving.
 
@@ -202,6 +204,8 @@ class EngineClient(Client):
     def break_off(self) -> None:
         """Mark the connection as failed; the read loop then ends it."""
         self._is_broken = True
+        if self.current_transport == "websocket":
+            self.ws.abort()
 
     def _begin_end(self, outlet: Outlet) -> bool:
         """Return True to the first caller, which then ends the connection of *outlet*."""
