@@ -420,13 +420,19 @@ class ConsumerRooms:
 
     def _current_groups(self) -> RoomGroups:
         """Return the groups that this object is in, on the present layer and the running loop."""
-        layer, loop = get_channel_layer(self._alias), asyncio.get_running_loop()
-        if self._room_groups is None or self._room_groups.layer is not layer or self._room_groups.loop is not loop:
-            self._room_groups = RoomGroups(
-                layer, self._on_group_message, self._forget_histories, self.logger, self._bus.publish_timeout
-            )
-            self._forget_histories()
-        return self._room_groups
+        layer, former = get_channel_layer(self._alias), self._room_groups
+        loop = asyncio.get_running_loop()
+        if former is not None and former.layer is layer and former.loop is loop:
+            return former
+        groups = self._room_groups = RoomGroups(
+            layer, self._on_group_message, self._forget_histories, self.logger, self._bus.publish_timeout
+        )
+        self._forget_histories()
+        if former is not None:
+            former.stop_watching()
+            if former.loop is loop:
+                self._start_task(former.close)
+        return groups
 
     def _forget_histories(self) -> None:
         """Drop the kept frames: frames of other processes may be missing among them."""

@@ -173,6 +173,7 @@ class LayerManager(RoomFollowingManager):
         for namespace in list(self.get_namespaces()):
             for room in (None, *self.rooms[namespace]):
                 self._tell_of(namespace, room)
+        former.stop_watching()
         subscriber, self._subscriber = self._subscriber, self._new_subscriber()
         self._start_listening()
         if former.loop is groups_here.loop:

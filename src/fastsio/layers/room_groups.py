@@ -152,9 +152,13 @@ class RoomGroups:
             change.add_done_callback(partial(self._on_changed, group))
         return change
 
+    def stop_watching(self) -> None:
+        """Report no more losses; all that is left to do when the event loop has ended."""
+        self.layer.loss_listeners.discard(self._lose)
+
     async def close(self) -> None:
         """Leave all groups, ignoring errors of the layer."""
-        self.layer.loss_listeners.discard(self._lose)
+        self.stop_watching()
         self.rooms.clear()
         tasks = [task for task in (*self._changes.values(), self._retrying, self._naming) if task is not None]
         for task in tasks:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Annotated, Any
 
 import pytest
 
 from fastsio import Depends, Room
 from fastsio.consumers import AsyncJsonWebsocketConsumer, ws_handler
-from fastsio.layers import group_of
+from fastsio.layers import InMemoryChannelLayer, group_of, override
 from tests.shells.layers.chat import BANNED, LOG, Chat, ChatRoom, WhichHall, frame, subscribe
 from tests.shells.layers.waiting import until
 
@@ -191,3 +192,36 @@ async def test_hooks_have_dependencies(stage, caplog):
     await until(lambda: "ZeroDivisionError" in caplog.text)
     await socket.send_json_to(frame("unsubscribe", "door", {"hall_id": 1}))
     assert (await socket.receive_json_from())["action"] == "unsubscribed"
+
+
+async def test_a_layer_that_another_replaces_is_left(stage):
+    """The groups of joins under way, and the listener for losses."""
+    patience = asyncio.Event()
+
+    class Slow(Room):
+        @classmethod
+        def extract_room_identifier(cls):
+            return 1
+
+        @classmethod
+        async def can_join(cls):
+            await patience.wait()
+            return True
+
+    class Waiting(Chat):
+        rooms = [Slow]
+
+    socket = await stage.socket("ann", Waiting)
+    await socket.send_json_to(frame("subscribe", "slow"))
+    await until(lambda: stage.layer._table.groups)
+    other = InMemoryChannelLayer()
+    with override("chat", other):
+        ben = await stage.socket("ben", Waiting)
+        await ben.send_json_to(frame("subscribe", "slow"))
+        await until(lambda: other._table.groups)
+
+        await until(lambda: not stage.layer._table.groups)
+        assert (len(stage.layer.loss_listeners), len(other.loss_listeners)) == (0, 1)
+        patience.set()
+        await ben.receive_json_from()
+    await other.close()

@@ -13,7 +13,8 @@ from fastsio import AsyncServer
 from fastsio.layers import InMemoryChannelLayer, group_of
 from fastsio.layers.manager import LayerManager
 from fastsio.layers.registry import LayerNotFoundError
-from fastsio.testing import Received, TestClient, override
+from fastsio.testing import Received, TestClient, WebsocketCommunicator, override
+from tests.shells.layers.chat import Chat, subscribe
 from tests.shells.layers.waiting import until
 
 if TYPE_CHECKING:
@@ -198,6 +199,21 @@ def test_a_server_of_a_module_is_tested_on_one_loop_after_the_other() -> None:
                 return [each.event for each in client.received]
 
     assert [asyncio.run(run(word)) for word in ("one", "two", "three")] == [["one"], ["two"], ["three"]]
+
+
+def test_loops_that_have_ended_leave_no_listeners_at_the_layer() -> None:
+    """One layer may outlive many loops, each with its servers and consumers."""
+    sio = make_server()
+
+    async def run() -> None:
+        async with TestClient(sio) as client, WebsocketCommunicator(Chat.as_asgi(), "/?ann") as socket:
+            await client.connect()
+            await subscribe(socket)
+
+    with override("chat", InMemoryChannelLayer()) as layer:
+        for _ in range(3):
+            asyncio.run(run())
+        assert len(layer.loss_listeners) == 2
 
 
 async def test_program_without_a_server_moves_clients(pair: Pair) -> None:
