@@ -110,7 +110,7 @@ class RoomGroups:
     async def learn_name(self) -> None:
         """Find out the layer's name for this process, waiting for ``patience_s`` at most."""
         if self._node is None:
-            if self._naming is None:
+            if self._naming is None or self._naming.done():
                 self._naming = self.loop.create_task(self._learn_name())
             await asyncio.wait([self._naming], timeout=self._patience_s)
 
@@ -174,9 +174,10 @@ class RoomGroups:
             await self.layer.close_inbox(channel)
 
     async def _learn_name(self) -> None:
-        channel = await self.layer.new_channel(PREFIX)
-        self._node = node_of(channel) or ""
-        await self.close_channel(channel)
+        with suppress(BusError):  # the next client asks again
+            channel = await self.layer.new_channel(PREFIX)
+            self._node = node_of(channel) or ""
+            await self.close_channel(channel)
 
     def _on_changed(self, group: str, change: asyncio.Task[None]) -> None:
         if self._changes.get(group) is change:

@@ -10,9 +10,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from fastsio import AsyncServer
+from fastsio.exceptions import BusError
 from fastsio.layers import InMemoryChannelLayer, group_of
 from fastsio.layers.manager import LayerManager
+from fastsio.layers.names import node_of
 from fastsio.layers.registry import LayerNotFoundError
+from fastsio.layers.room_groups import RoomGroups
 from fastsio.testing import Received, TestClient, WebsocketCommunicator, override
 from tests.shells.layers.chat import Chat, subscribe
 from tests.shells.layers.waiting import until
@@ -390,3 +393,25 @@ async def test_a_client_that_comes_to_the_other_server_is_a_new_one(pair: Pair) 
     await pair.ours.reconnect()
     assert (pair.ours.recovered, pair.ours.sid) == (True, sid)
     assert [each.data for each in pair.ours.received] == [1]
+
+
+async def test_a_layer_that_fails_at_first_names_later_clients() -> None:
+    """The sid of a client is a channel of its process as soon as the layer answers."""
+
+    class FailsAtFirst(InMemoryChannelLayer):
+        errors = iter([BusError("away")])
+
+        async def new_channel(self, prefix: str = "specific") -> str:
+            for error in self.errors:
+                raise error
+            return await super().new_channel(prefix)
+
+    groups = RoomGroups(FailsAtFirst(), print, print, None, 1.0)
+
+    names = []
+    for _ in range(2):
+        await groups.learn_name()
+        names.append(groups.name_client("unique"))
+
+    assert [node_of(name) is None for name in names] == [True, False]
+    await groups.close()
