@@ -136,7 +136,10 @@ class RoomGroups:
             places.discard(place)
             if not places:
                 del self.rooms[group]
-        return group if self._is_outdated(group) else None
+        if self._is_outdated(group):
+            return group
+        self._to_retry.discard(group)
+        return None
 
     async def apply(self, groups: Iterable[str]) -> None:
         """Join or leave groups; wait at most ``patience_s`` until that is done. What failed is tried again later."""
@@ -195,7 +198,8 @@ class RoomGroups:
                 else:
                     await self.close_channel(self._inboxes.pop(group))
             except Exception as error:  # noqa: BLE001 - at the top of its task, and logged; it is tried again
-                self._retry_later(group, error)
+                if self._is_outdated(group):  # its rooms may be empty by now
+                    self._retry_later(group, error)
                 return
 
     async def _join(self, group: str) -> None:
@@ -224,6 +228,8 @@ class RoomGroups:
         """Try the layer again with one group, and with all others when it answers."""
         while self._to_retry:
             await asyncio.sleep(self._backoff.next(random()))  # noqa: S311 - jitter
+            if not self._to_retry:  # all of these rooms are empty by now
+                return
             first = self._to_retry.pop()
             await asyncio.wait([self.start_change(first)])
             if self._to_retry and first not in self._to_retry:

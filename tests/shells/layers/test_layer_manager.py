@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import logging
 from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Any
 
@@ -414,4 +415,40 @@ async def test_a_layer_that_fails_at_first_names_later_clients() -> None:
         names.append(groups.name_client("unique"))
 
     assert [node_of(name) is None for name in names] == [True, False]
+    await groups.close()
+
+
+async def test_rooms_that_are_emptied_while_the_layer_is_away_are_forgotten(caplog: pytest.LogCaptureFixture) -> None:
+    """They need not be joined when it answers; the rooms that have members are."""
+
+    class Away(InMemoryChannelLayer):
+        is_away = True
+
+        async def group_add(self, group: str, channel: str) -> None:
+            if self.is_away:
+                raise BusError("away")
+            await super().group_add(group, channel)
+
+    layer = Away()
+    lost: list[None] = []
+    groups = RoomGroups(layer, print, lambda: lost.append(None), logging.getLogger(__name__), 1.0)
+
+    for room in ("a", "b", "c"):
+        group = groups.update(("/", room), has_members=True)
+        assert group is not None
+        await groups.apply([group])
+    assert groups._to_retry == {"a", "b", "c"}
+    for room in ("a", "b"):
+        assert groups.update(("/", room), has_members=False) is None
+    assert groups._to_retry == {"c"}
+    leaving = groups.start_change(groups.update(("/", "a"), has_members=True) or "")
+    groups.update(("/", "a"), has_members=False)
+    await asyncio.wait([leaving])
+    assert groups._to_retry == {"c"}
+
+    groups.update(("/", "c"), has_members=False)
+    await until(lambda: bool(lost))
+    layer.is_away = False
+    await groups.apply([groups.update(("/", "d"), has_members=True) or ""])
+    assert groups.groups == {"d"}
     await groups.close()
