@@ -281,6 +281,7 @@ class ServerBase(ABC):
         """Take new clients again, after :meth:`stop_admitting`: the application starts anew."""
         if not self.is_admitting:
             self.is_admitting = True
+            self._last_polls.clear()  # shutdown() has dropped their deadlines
             self.handler_grace, self.close_grace = self._usual_grace, CLOSE_GRACE_S
 
     # -- background

@@ -65,6 +65,19 @@ def test_the_next_poll_gets_the_last_packets(headers, packets):
     assert (client.poll()).code == 1
 
 
+def test_last_packets_that_nobody_fetched_are_forgotten_when_the_server_starts_anew():
+    """The shutdown has dropped the deadlines at which they would be."""
+    app = Application()
+    client = connect_polling(app)
+    app.engine.stop_admitting(1)
+    app.engine.leave_client(client.sid)
+    app.engine.shutdown()
+
+    app.engine.admit()
+
+    assert app.engine._last_polls == {}
+
+
 def test_a_client_of_engine_io_3_gets_the_close_packet():
     """In the form that it reads."""
     app = Application(allow_eio3=True)
