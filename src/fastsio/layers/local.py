@@ -333,13 +333,17 @@ class TableLayer(BaseChannelLayer):
             raise
 
     async def _forget_closed(self, inbox: Inbox) -> None:
-        """Remove a channel whose reader has got ChannelClosedError, unless it was opened again."""
+        """Remove a channel that was closed, or not opened to the end, unless it was opened again."""
         if self._table.inboxes.get(inbox.channel) is inbox:
             await self._close_inbox(inbox.channel)
 
     async def _new_channel(self, prefix: str) -> str:
         channel = channel_of_node(prefix, self.node, token_hex(_UNIQUE_BYTES))
-        await self._listen_to(channel)
+        try:
+            await self._listen_to(channel)
+        except BaseException:
+            await self._close_inbox(channel)
+            raise
         return channel
 
     async def _listen_to(self, channel: str, keep_s: float | None = None) -> Inbox:
@@ -363,7 +367,11 @@ class TableLayer(BaseChannelLayer):
         existing = self._table.inboxes.get(inbox.channel)
         if existing is None:
             self._table.add(inbox)
-            await self._attach(inbox)
+            try:
+                await self._attach(inbox)
+            except BaseException:
+                await self._forget_closed(inbox)
+                raise
             return inbox
         if existing.keep_s is None:
             raise SetupError(

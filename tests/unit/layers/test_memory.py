@@ -188,6 +188,26 @@ async def test_nothing_is_left_of_closed_channels():
     assert len(layer._table._lapsing) <= 2 * local.SPARE_ENTRIES
 
 
+@pytest.mark.parametrize("open_channel", ["new_channel", "open_inbox"])
+async def test_a_channel_that_is_given_up_while_it_is_opened_is_closed(open_channel):
+    """Nobody knows its name, or would ever close it; a layer over a broker may take long."""
+    attaching = asyncio.Event()
+
+    class Slow(InMemoryChannelLayer):
+        async def _attach(self, inbox):
+            attaching.set()
+            await asyncio.Event().wait()
+
+    layer = Slow()
+    opening = asyncio.ensure_future(getattr(layer, open_channel)("name"))
+    await soon(attaching.wait())
+    opening.cancel()
+    await asyncio.wait({opening})
+
+    assert opening.cancelled()
+    assert layer.is_closed
+
+
 def calls_during(run: Callable[[], object]) -> int:
     """Count the functions that are called."""
     counted = 0
