@@ -336,7 +336,7 @@ class Lifecycle:
             members = await self._let_back_in(client, recovery)
         with connection.lock:
             # The client of a lost connection is about to leave, which may take time; it is not accepted meanwhile.
-            if connection.is_lost or not client.try_advance(Happening.ACCEPT, NamespaceState.CONNECTING):
+            if connection.is_lost or not client.try_advance(Happening.ACCEPT):
                 return
             self._deadlines.clear(connection)
             connection.loosen_environ()
@@ -410,7 +410,7 @@ class Lifecycle:
             client.recovery.is_over = True
         # The handlers of its earlier events have been started but may not have begun; they begin first.
         await self._runner.let_begin(client.connection)
-        if client.try_advance(Happening.LEAVE, NamespaceState.CONNECTED):
+        if client.try_advance(Happening.LEAVE, only=NamespaceState.CONNECTED):
             await self._disconnect(client, reason)
         elif client.state is NamespaceState.CONNECTING or client.connecting is not None:
             connecting = client.connecting
@@ -426,10 +426,10 @@ class Lifecycle:
         """Disconnect a client from its namespace, for the server."""
         if client.recovery is not None:
             client.recovery.is_over = True
-        if client.try_advance(Happening.LEAVE, NamespaceState.CONNECTING):
+        if client.try_advance(Happening.LEAVE, only=NamespaceState.CONNECTING):
             # Its connect handler, which is often the caller, continues; when it returns, the client is refused.
             return
-        if client.try_advance(Happening.LEAVE, NamespaceState.CONNECTED):
+        if client.try_advance(Happening.LEAVE, only=NamespaceState.CONNECTED):
             if client.is_told:
                 await self.replies.send(client.connection, PacketType.DISCONNECT, client.namespace)
             else:  # it is sent what it has missed
@@ -501,7 +501,7 @@ class Lifecycle:
 
     async def _remove_client(self, client: Client) -> None:
         """Remove a client; its record, in the state LEFT, stays with the connection."""
-        if not client.try_advance(Happening.GONE, NamespaceState.CONNECTING, NamespaceState.LEAVING):
+        if not client.try_advance(Happening.GONE):
             return
         client.held = None
         try:

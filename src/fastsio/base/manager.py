@@ -247,8 +247,8 @@ class BaseManager:
     def pre_disconnect(self, sid: str, namespace: str) -> str | None:
         """Mark a client as leaving: its rooms can still be read, but it is not connected. Return its Engine.IO sid."""
         client = self._table.get(namespace, sid)
-        if client is not None and client.state is not NamespaceState.LEAVING:  # the server has marked its clients
-            client.try_advance(Happening.LEAVE, NamespaceState.CONNECTED, CONNECTING)
+        if client is not None:
+            client.try_advance(Happening.LEAVE)  # nothing happens if the server has marked it
         with self._lock:
             unanswered = self._acks.forget(sid)
         self._mark_lost(sid, unanswered)

@@ -10,7 +10,7 @@ from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any, Final
 
 from fastsio.protocol.dialect import CURRENT
-from fastsio.protocol.lifecycle import Happening, NamespaceState, advance
+from fastsio.protocol.lifecycle import TRANSITIONS, Happening, NamespaceState, advance
 from fastsio.state.environs import environ_of, loosened
 from fastsio.state.recovery import NOT_RECOVERED
 
@@ -254,16 +254,21 @@ class Client:
         with self.connection.lock:
             self.state = advance(self.state, happening)
 
-    def try_advance(self, happening: Happening, *states: NamespaceState) -> bool:
+    def try_advance(self, happening: Happening, *, only: NamespaceState | None = None) -> bool:
         """
-        Move to the state that *happening* leads to, if the client is in one of *states*; return whether it was.
+        Move to the state that follows *happening*, and return True; False if it cannot happen in the present state.
 
         If several threads try at the same time, one succeeds.
+
+        Args:
+            happening: What happens.
+            only: The one state in which it may happen here; None means each that has it in the table.
         """
         with self.connection.lock:
-            if self.state not in states:
+            following = TRANSITIONS.get((self.state, happening))
+            if following is None or (only is not None and self.state is not only):
                 return False
-            self.state = advance(self.state, happening)
+            self.state = following
             return True
 
     @property
