@@ -33,6 +33,7 @@ from fastsio.aio import concurrency
 from fastsio.aio.connection_scope import TaskScope
 from fastsio.aio.engine.eager import DONE, Rest, begin_waiting
 from fastsio.aio.engine.frameworks.environ import NOWHERE, make_environ
+from fastsio.aio.engine.links import needs_task
 from fastsio.aio.engine.read_ahead import CANCEL_S, ReadAhead
 from fastsio.cluster.relay import Recent
 from fastsio.consumers.frames import ENVELOPES, is_left_out
@@ -170,6 +171,7 @@ class Connection:
         self._grace_ends: float | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._send = send
+        self._needs_task = needs_task(send)
         self._layer: BaseChannelLayer | None = None
         self._channel = ""
         self._capacity = 0
@@ -314,7 +316,11 @@ class Connection:
 
     def _may_write_now(self) -> bool:
         return (
-            self._wake is not None and not self._wake.done() and not self._waiting and self._consumer.writes_broadcasts
+            self._wake is not None
+            and not self._needs_task
+            and not self._wake.done()
+            and not self._waiting
+            and self._consumer.writes_broadcasts
         )
 
     def _write_now(self, text: str) -> None:

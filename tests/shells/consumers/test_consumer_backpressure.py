@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import asynccontextmanager
+from math import inf
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -54,6 +55,8 @@ class Client:
             await self.flowing.wait()
         self.outgoing.put_nowait(event)
 
+    _send.__module__ = "uvicorn"  # it stands for that server's, which needs no task
+
     async def event(self) -> dict[str, Any]:
         """Return the next event."""
         return await asyncio.wait_for(self.outgoing.get(), WAIT_S)
@@ -71,8 +74,8 @@ class Client:
 
 @asynccontextmanager
 async def connected(consumer: Any = Feed) -> AsyncIterator[Client]:
-    """Connect a client for the length of the block."""
-    client = Client(consumer.as_asgi())
+    """Connect a client, to a consumer or an application, for the length of the block."""
+    client = Client(consumer.as_asgi() if isinstance(consumer, type) else consumer)
     assert (await client.event())["type"] == "websocket.accept"
     yield client
     client.flowing.set()
@@ -295,3 +298,44 @@ async def test_what_servers_emit_waits_for_consumers(layer):
         assert not waiting.done()
         assert len(await client.texts(7)) == 7
         await asyncio.wait_for(waiting, WAIT_S)
+
+
+def in_time(app: Any, limit_s: float) -> Any:
+    """Put a middleware around an application that limits the time of each write."""
+
+    async def middleware(scope: Any, receive: Any, send: Any) -> None:
+        async def send_in_time(event: Any) -> None:
+            async with asyncio.timeout(limit_s):
+                await send(event)
+
+        await app(scope, receive, send_in_time)
+
+    return middleware
+
+
+async def test_a_middleware_may_limit_the_time_of_a_broadcast(layer):
+    """Also one that arrives in no task, as from another thread."""
+    async with connected(in_time(Feed.as_asgi(), WAIT_S)) as client:
+        await turns()
+        (inbox,) = layer._table.inboxes.values()
+        asyncio.get_running_loop().call_soon(inbox.put, {"type": "fastsio.text", "text": "1"}, inf)
+
+        assert await client.texts(1) == ["1"]
+        await layer.group_send("all", {"type": "fastsio.text", "text": "2"})
+        assert await client.texts(1) == ["2"]
+
+
+async def test_a_broadcast_that_takes_too_long_for_a_middleware_ends_no_other_task(layer):
+    """Only the connection of that client, not the task that sends."""
+    async with connected(in_time(Feed.as_asgi(), 0.01)) as client:
+        client.flowing.clear()
+        sending = asyncio.create_task(_send_for_long(layer))
+
+        await asyncio.wait({sending}, timeout=WAIT_S)
+        assert sending.done()
+        assert not sending.cancelled()
+
+
+async def _send_for_long(layer: Any) -> None:
+    await layer.group_send("all", {"type": "fastsio.text", "text": "1"}, wait=False)
+    await asyncio.sleep(0.1)

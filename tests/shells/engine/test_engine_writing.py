@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import logging
+from functools import partial
 
 import engineio.packet
 import pytest
 
 from fastsio.aio.engine import MessagePacket
-from fastsio.aio.engine.links import Link
+from fastsio.aio.engine.links import Link, needs_task, trace_frames
 from tests.shells.engine.wire import Application, connect_polling, connect_websocket, soon
+from tests.support.waiting import WAIT_S
 
 
 async def test_frames_of_one_post_are_never_interleaved():
@@ -202,6 +205,7 @@ async def test_awaitables_that_are_no_coroutines_can_be_sent_with():
         futures.append(asyncio.get_running_loop().create_future())
         return futures[-1]
 
+    send.__module__ = "granian"
     socket.idle_link = socket.link = Link(socket.link.receive, send)
     app.post(sid, "one", "two")
     futures[0].set_result(None)
@@ -264,3 +268,74 @@ async def test_a_polling_client_that_never_polls_is_bounded_too():
     assert [app.post(client.sid, "x") for _ in range(3)] == [True, True, False]
     assert await app.reason() == "transport error"
     assert (await client.poll()).status == 400
+
+
+def behind_a_middleware(limit_s: float) -> Application:
+    """Return an application behind a middleware that limits the time of each write."""
+    app = Application(ping_interval=0.05, ping_timeout=WAIT_S)
+    handle_request = app.engine.handle_request
+
+    async def middleware(scope, receive, send):
+        async def send_in_time(event):
+            async with asyncio.timeout(limit_s):
+                await send(event)
+
+        await handle_request(scope, receive, send_in_time)
+
+    app.engine.handle_request = middleware  # type: ignore[method-assign]
+    return app
+
+
+async def test_a_middleware_may_limit_the_time_of_a_write():
+    """Of pings too, which no task of the application writes."""
+    app = behind_a_middleware(WAIT_S)
+    client, sid = await connect_websocket(app)
+
+    app.post(sid, "one", "two")
+
+    frames = [await client.frame() for _ in range(3)]
+    assert frames == ["4one", "4two", "2"]
+    app.post(sid, "three")
+    assert await client.frame() == "4three"
+    client.leave()
+    await client.ended()
+
+
+async def test_a_write_that_takes_too_long_for_a_middleware_ends_no_other_task():
+    """The session ends, not the task that emitted."""
+    app = behind_a_middleware(0.01)
+    client, sid = await connect_websocket(app)
+    client.stall()
+
+    app.post(sid, "one")
+
+    assert await app.reason() == "transport close"
+    await client.ended()
+    task = asyncio.current_task()
+    assert task is not None
+    assert not task.cancelling()
+
+
+def test_functions_of_servers_and_those_that_pass_events_on_need_no_task():
+    """A bound or builtin method of a server, and what Starlette and fastsio put around one."""
+
+    class Server:
+        async def send(self, event):
+            """Write it."""
+
+    def around(send, module):
+        async def sender(event):
+            await send(event)
+
+        sender.__module__ = module
+        return sender
+
+    Server.send.__module__ = "hypercorn.protocol.ws_stream"
+    own = Server().send
+
+    assert not needs_task(own)
+    assert not needs_task(around(around(own, "starlette._exception_handler"), "starlette.middleware.sessions"))
+    assert not needs_task(trace_frames(own, "sid", logging.getLogger()))
+    assert needs_task(around(own, "application"))
+    assert needs_task(around(around(own, "application"), "starlette._exception_handler"))
+    assert needs_task(partial(own))

@@ -29,14 +29,36 @@ Frame: TypeAlias = str | bytes
 DIRECT: Final = "fastsio.direct"
 
 
-class Link:
-    """An accepted WebSocket: ``receive`` waits for the next event, ``send`` writes one."""
+#: The packages whose ``send`` does not ask for its task, and those whose functions only pass events on to another one.
+SERVERS: Final = frozenset({"fastsio", "granian", "hypercorn", "uvicorn"})
+PASSING: Final = frozenset({"fastapi", "fastsio", "starlette"})
 
-    __slots__ = ("receive", "send")
+
+def needs_task(send: Any) -> bool:
+    """
+    Tell whether a ``send`` must be called in a task of its own, to its end.
+
+    That of a middleware may: ``asyncio.timeout()`` cancels the task in which it is entered, and fails outside of tasks.
+    """
+    while True:
+        # A builtin method has no module, but its object's class has.
+        module = getattr(send, "__module__", None) or type(getattr(send, "__self__", None)).__module__
+        package = module.partition(".")[0]
+        names = getattr(getattr(send, "__code__", None), "co_freevars", ())
+        if package not in PASSING or "send" not in names:
+            return package not in SERVERS
+        send = send.__closure__[names.index("send")].cell_contents
+
+
+class Link:
+    """An accepted WebSocket: ``receive`` waits for the next event, ``send`` writes one, see :func:`needs_task`."""
+
+    __slots__ = ("needs_task", "receive", "send")
 
     def __init__(self, receive: Receive, send: Send) -> None:
         self.receive = receive
         self.send = send
+        self.needs_task = needs_task(send)
 
 
 class Listener(Protocol):

@@ -122,6 +122,9 @@ class Session(SessionState):
                 self._finish_in_task(None, packets)
             return True
         self.idle_link = None
+        if link.needs_task:
+            self._finish_in_task(None, packets)
+            return True
         send = link.send
         written = 0
         try:
