@@ -122,12 +122,13 @@ class Inbox:
             is no room for the message.
         on_close: Called when the inbox is closed by its overflow policy.
         keep_s: Seconds without a reader after which the inbox is closed; None while it has a consumer.
+        waits_for_reader: Whether a message made the channel, so that ``keep_s`` begins anew with each message.
 
     Attributes:
         groups: The groups that the channel is in, as far as this process knows.
         dropped: How many messages had no room.
         expired: How many messages waited too long.
-        used_at: The time of the last call of :meth:`receive`, or of the last message to a channel that a message made.
+        used_at: The time of the last call of :meth:`receive`, or of the last message if ``waits_for_reader``.
         is_detached: Whether the layer has stopped listening for it.
         release: Called by :meth:`aclose`; set by the layer.
         peers_behind: The inboxes of the layer whose clients have much to read, with this one while its client has.
@@ -141,6 +142,7 @@ class Inbox:
     on_message: Callable[[Message], object] | None = None
     on_close: Callable[[], object] | None = None
     keep_s: float | None = None
+    waits_for_reader: bool = False
     groups: set[str] = field(default_factory=set, init=False)
     dropped: int = field(default=0, init=False)
     expired: int = field(default=0, init=False)
@@ -270,7 +272,7 @@ class Inbox:
 
     def give_to(self, new: Inbox) -> None:
         """Give the inbox to a consumer, with the options of *new*; messages that wait go to its callback."""
-        self.keep_s, self.loop = None, new.loop
+        self.keep_s, self.waits_for_reader, self.loop = None, False, new.loop
         self.capacity, self.overflow = new.capacity, new.overflow
         self.on_message, self.on_close = new.on_message, new.on_close
         if self.on_message is not None:

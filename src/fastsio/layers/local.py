@@ -346,15 +346,16 @@ class TableLayer(BaseChannelLayer):
             raise
         return channel
 
-    async def _listen_to(self, channel: str, keep_s: float | None = None) -> Inbox:
-        """Open and return an inbox without a consumer."""
+    async def _listen_to(self, channel: str, *, for_message: bool = False) -> Inbox:
+        """Open and return an inbox without a consumer, which is kept for its groups or only for a message."""
         await self._forget_lapsed()
         inbox = Inbox(
             channel,
             capacity=self._capacities.of(channel),
             overflow=self.overflow,
             loop=get_running_loop(),
-            keep_s=self.group_expiry if keep_s is None else keep_s,
+            keep_s=self.expiry if for_message else self.group_expiry,
+            waits_for_reader=for_message,
         )
         inbox.release = self.close_inbox
         self._table.add(inbox)
@@ -481,8 +482,8 @@ class InMemoryChannelLayer(TableLayer):
 
     async def _put(self, channel: str, message: Message) -> None:
         table = self._table
-        inbox = table.inboxes.get(channel) or await self._listen_to(channel, self.expiry)
-        if inbox.keep_s == self.expiry:  # so that each message waits that long
+        inbox = table.inboxes.get(channel) or await self._listen_to(channel, for_message=True)
+        if inbox.waits_for_reader:  # so that each message waits for ``expiry``
             inbox.used_at = monotonic()
         if not table.deliver(inbox, copy_message(message), self._deadline()):
             await self._handle_overflow([inbox])
@@ -498,7 +499,7 @@ class InMemoryChannelLayer(TableLayer):
     async def _group_add(self, group: str, channel: str) -> None:
         inbox = self._table.inboxes.get(channel) or await self._listen_to(channel)
         if inbox.keep_s is not None:
-            inbox.keep_s = self.group_expiry
+            inbox.keep_s, inbox.waits_for_reader = self.group_expiry, False
         self._table.enter(group, inbox)
 
     async def _group_discard(self, group: str, channel: str) -> None:

@@ -56,6 +56,18 @@ async def test_each_message_waits_for_the_first_reader_from_when_it_was_sent(clo
     assert await layer.receive("jobs") == {"n": 2}
 
 
+async def test_messages_do_not_keep_a_channel_that_was_made(clock):
+    """It lapses without a reader also where both times are the same; only one that a message made waits for messages."""
+    layer = InMemoryChannelLayer(expiry=60, group_expiry=60)
+    channel = await layer.new_channel()
+    await layer.group_add("all", channel)
+    clock.now += 59
+    await layer.send(channel, {"n": 1})
+    clock.now += 2
+
+    assert await layer.group_channels("all") == []
+
+
 async def test_a_channel_that_nobody_ever_reads_is_forgotten(clock):
     """Messages to names that lead nowhere do not fill the memory."""
     layer = InMemoryChannelLayer(expiry=60)
