@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import datetime, timedelta, tzinfo
 from types import SimpleNamespace
 from typing import Any
 
@@ -179,6 +180,43 @@ async def test_a_session_that_has_ended_is_forgotten(side):
     assert holder.give("one") is None
     assert holder.give("two") is None
     assert len(side.warnings) == 1
+
+
+class Nowhere(tzinfo):
+    """A time zone of the application that fails."""
+
+    def utcoffset(self, _when: datetime | None) -> timedelta:
+        raise RuntimeError("no such place")
+
+
+async def test_session_data_that_fails_costs_only_its_session(side):
+    """Whatever it raises: the other sessions are mirrored as before."""
+    holder = await settled(side, "c")
+    side.join("bad", since=datetime(2020, 1, 1, tzinfo=Nowhere()))
+    side.join("two")
+    await eventually(lambda: bool(side.posted))
+    assert holder.take(side) == [True]
+
+    assert (holder.give("bad"), holder.give("two")) == (None, [])
+    assert [str(error) for error in side.warnings] == ["no such place"]
+
+
+async def test_mirroring_goes_on_after_a_defect(side, monkeypatch):
+    """It is reported, and the mirror is told all anew, because something may be missing."""
+    monkeypatch.setattr(local_mirrors, "PERIOD_S", 0.0)
+    holder = await settled(side, "c")
+    failures = [RuntimeError("defect")]
+    monkeypatch.setattr(side, "handled", lambda: dict(side.counts) if not failures else _raise(failures.pop()))
+    await eventually(lambda: bool(side.posted))
+    assert holder.take(side) == [True]
+
+    assert [str(error) for error in side.warnings] == ["defect"]
+    assert side.mirroring._epoch == 2
+    assert holder.give("one", "~1~") == ["b"]
+
+
+def _raise(error: Exception) -> Any:
+    raise error
 
 
 async def test_messages_that_the_process_has_not_handled_come_later(side):

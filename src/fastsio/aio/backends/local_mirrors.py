@@ -64,7 +64,7 @@ class Mirroring:
     """
     Sends the sessions of this process to the process that mirrors them.
 
-    *warn* is called with the error of a session that cannot be encoded, *on_period* after each period of one second.
+    *warn* is called with an error because of which sessions are not sent, *on_period* after each period of one second.
     """
 
     def __init__(
@@ -122,10 +122,14 @@ class Mirroring:
 
     async def _keep_up(self) -> None:
         while True:
-            with suppress(OSError):
-                await self._bus.open()
-            self._flush()
-            self._on_period()
+            try:
+                with suppress(OSError):
+                    await self._bus.open()
+                self._flush()
+                self._on_period()
+            except Exception as error:  # noqa: BLE001 - a defect, after which the mirror may lack something
+                self._warn(error)
+                self._abandon()
             await asyncio.sleep(BEHIND_S if self._mirror is not None and self._has_rest() else PERIOD_S)
 
     def _flush(self) -> None:
@@ -219,7 +223,7 @@ class Mirroring:
         session = self._recovery.state.present_session(pid)
         try:
             return None if session is None else write_kept(session)
-        except (TypeError, ValueError) as error:
+        except Exception as error:  # noqa: BLE001 - session data are objects of the application
             self._warn(error)
             return None
 

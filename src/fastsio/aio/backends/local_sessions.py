@@ -216,7 +216,7 @@ class LocalSessions:
         except (MessageError, TimeoutError) as error:
             text = "%s: a session is not given to another process: %s"
             self._get_logger().warning(text, self._name, error or type(error).__name__)
-        except (TypeError, ValueError) as error:
+        except Exception as error:  # noqa: BLE001 - session data are objects of the application
             self._warn(error)
         await self._tell(answer, asker)
 
@@ -245,11 +245,11 @@ class LocalSessions:
             self._start(self._tell(answer, str(message["host_id"])))
 
     def _warn(self, error: Exception) -> None:
-        """Log that a session cannot be encoded; once, because the application must change its session data."""
+        """Log that a session cannot be sent; once, because the application normally must change its session data."""
         if not self._has_warned:
             self._has_warned = True
             text = "%s: the session of a client cannot go to another process, where the client is a new one: %s"
-            self._get_logger().error(text, self._name, error)
+            self._get_logger().error(text, self._name, error, exc_info=error)
 
     async def _tell(self, answer: dict[str, Any], asker: str) -> None:
         try:
