@@ -37,6 +37,8 @@ if TYPE_CHECKING:
     from fastsio.sync.room_hooks import CloseContext, StartTask, Step
 
 
+#: Why a client was taken out of a room, where ``can_join`` gives no reason.
+_REFUSED: Final = "You may not be in this room any more."
 #: Bytes in the name of an epoch.
 _EPOCH_BYTES: Final = 6
 
@@ -280,15 +282,18 @@ class RoomKeeper:
         emit(event, payload, to=to, namespace=namespace, **unwaited(emit))
 
     def _refusal_of(self, member: Member) -> str | None:
-        """Return why a member may not stay in its room, or None."""
+        """Return why a member may not be in its room, or None; a hook that raises keeps it out, as at a join."""
         context = Context(self._server, member.client, member.hooks.join_event, member.args)
         try:
             with HookScope(self._close_context, context):
                 admit(member.hooks, context, member.room)
         except RoomAccessError:
-            return "You may not be in this room any more."
+            return _REFUSED
         except (EventError, PermissionError, PayloadError) as refusal:
             return describe(refusal, context.event).msg
+        except Exception:
+            self._server.logger.exception("%s: cannot be asked for %s", member.room.name, member.client.label)
+            return _REFUSED
         return None
 
     # Calls of the manager and the lifecycle
@@ -327,11 +332,7 @@ class RoomKeeper:
             room = old.room
             if room.name not in self._server.rooms(client.sid, client.namespace):
                 continue
-            try:
-                why = self._refusal_of(Member(client, room, old.hooks, old.args))
-            except Exception:
-                self._server.logger.exception("%s: cannot be asked for %s", room.name, client.label)
-                why = "You may not be in this room any more."
+            why = self._refusal_of(Member(client, room, old.hooks, old.args))
             if why is None:
                 allowed.append(old)
                 continue

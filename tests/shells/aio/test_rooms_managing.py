@@ -83,6 +83,33 @@ async def test_recheck_throws_out_whom_the_room_refuses_now(sio, wire, log):
     assert await events(guest) == [["kicked", {"room": "chat|6", "reason": "You may not be in this room any more."}]]
 
 
+async def test_recheck_goes_on_after_a_member_whose_hook_raises(sio, wire, caplog):
+    """As at a join, that member may not be in the room; the others are asked all the same."""
+    failing: dict[str, Exception] = {}
+
+    class Failing(ChatRoom):
+        key = "chat"
+
+        @classmethod
+        def can_join(cls, sid: SocketID):
+            if sid in failing:
+                raise failing[sid]
+            return True
+
+    sio.register_room(Failing)
+    clients = [await wire.join() for _ in range(3)]
+    for client in clients:
+        await joined(client)
+    failing |= {clients[0].sid: RuntimeError("no database"), clients[1].sid: PermissionError("Banned.")}
+
+    assert await Failing(5).recheck() == [clients[0].sid, clients[1].sid]
+
+    kicked = ["kicked", {"room": "chat|5", "reason": "You may not be in this room any more."}]
+    assert await events(clients[0]) == [kicked]
+    assert [member.sid for member in await Failing(5).members()] == [clients[2].sid]
+    assert "no database" in caplog.text
+
+
 async def test_a_room_stands_wherever_a_name_does(chat):
     """In ``emit``, ``enter_room``, ``leave_room``, ``close_room``, alone and in lists, also through a namespace."""
     sio, wire = chat
