@@ -7,6 +7,7 @@ This module uses a client, and must not know packets.
 from __future__ import annotations
 
 from collections import deque
+from time import monotonic
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from fastsio.aio import concurrency
@@ -200,11 +201,12 @@ class AsyncSimpleClient:
             DisconnectedError: The connection has ended for good, and everything that had arrived was received.
             TimeoutError: No event came in time.
         """
+        until_s = None if timeout is None else monotonic() + timeout
         while not self.input_buffer:
-            if not await concurrency.wait_event(self.connected_event, timeout):
+            if not await concurrency.wait_event(self.connected_event, _left(until_s)):
                 raise ReceiveTimeoutError("the client was not connected in time")
             self._check_connected()
-            if not await concurrency.wait_event(self.input_event, timeout):
+            if not await concurrency.wait_event(self.input_event, _left(until_s)):
                 raise ReceiveTimeoutError("no event was received in time")
             self.input_event.clear()
         return self.input_buffer.popleft()
@@ -223,3 +225,8 @@ class AsyncSimpleClient:
         self, exc_type: type[BaseException] | None, exc_val: BaseException | None, exc_tb: TracebackType | None
     ) -> None:
         await self.disconnect()
+
+
+def _left(until_s: float | None) -> float | None:
+    """Return the seconds that are left of a time to wait; None is for ever."""
+    return None if until_s is None else max(0.0, until_s - monotonic())

@@ -8,6 +8,7 @@ This module uses a client, and must not know packets.
 from __future__ import annotations
 
 from collections import deque
+from time import monotonic
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from fastsio.exceptions import BadNamespaceError, DisconnectedError
@@ -201,11 +202,12 @@ class SimpleClient:
             DisconnectedError: The connection has ended for good, and everything that had arrived was received.
             TimeoutError: No event came in time.
         """
+        until_s = None if timeout is None else monotonic() + timeout
         while not self.input_buffer:
-            if not concurrency.wait_event(self.connected_event, timeout):
+            if not concurrency.wait_event(self.connected_event, _left(until_s)):
                 raise ReceiveTimeoutError("the client was not connected in time")
             self._check_connected()
-            if not concurrency.wait_event(self.input_event, timeout):
+            if not concurrency.wait_event(self.input_event, _left(until_s)):
                 raise ReceiveTimeoutError("no event was received in time")
             self.input_event.clear()
         return self.input_buffer.popleft()
@@ -224,3 +226,8 @@ class SimpleClient:
         self, exc_type: type[BaseException] | None, exc_val: BaseException | None, exc_tb: TracebackType | None
     ) -> None:
         self.disconnect()
+
+
+def _left(until_s: float | None) -> float | None:
+    """Return the seconds that are left of a time to wait; None is for ever."""
+    return None if until_s is None else max(0.0, until_s - monotonic())
