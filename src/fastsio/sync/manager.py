@@ -339,8 +339,12 @@ class Manager(BaseManager):
         for client in recipients:
             ack_id = self._expect_ack(client.sid, namespace, callback)
             packet = server.packet_class(PacketType.EVENT, arguments, namespace, ack_id)
-            if client.outgoing is None or not self._hold(client, frames_of(packet)):
-                server.__fastsio__.dispatcher.send(client.eio_sid, packet, waits)
+            try:
+                if client.outgoing is None or not self._hold(client, frames_of(packet)):
+                    server.__fastsio__.dispatcher.send(client.eio_sid, packet, waits)
+            except Exception:
+                self.discard_callback(client.sid, ack_id)
+                raise
         if isinstance(callback, ExpectedAcks):
             callback.mark_sent()
 

@@ -209,3 +209,13 @@ async def test_a_handler_that_is_cancelled_itself_is_not_answered(sio, wire):
     await turns()
 
     assert client.frames == []
+
+
+async def test_a_callback_does_not_wait_for_an_event_that_cannot_be_written(sio, wire):
+    """As with ``call()``: the client cannot answer it."""
+    client = await wire.join()
+
+    with pytest.raises(TypeError):
+        await sio.emit("ask", object(), to=client.sid, callback=print)
+
+    assert not sio.manager.callbacks.get(client.sid)

@@ -599,3 +599,14 @@ def test_an_event_that_waits_for_a_place_keeps_no_client():
     waiting.join(WAIT_S)
     assert not waiting.is_alive()
     release.set()
+
+
+def test_a_callback_does_not_wait_for_an_event_that_cannot_be_written():
+    """As with ``call()``: the client cannot answer it."""
+    sio, wire = wired()
+    client = wire.join()
+
+    with pytest.raises(TypeError):
+        sio.emit("ask", object(), to=client.sid, callback=print)
+
+    assert not sio.manager.callbacks.get(client.sid)
